@@ -1,0 +1,118 @@
+//! Certificates: a quorum's votes with one statement, as a plain list, so that they are attributable.
+
+use decube_crypto::{InvalidSignature, PublicKey, Signature};
+
+use super::{Epoch, NetworkId, Power, Statement, ValidatorIndex, ValidatorSet, View};
+
+/// A validator's signature under the policy of its network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VoteSignature {
+    /// Ed25519 alone.
+    Ed25519(Signature),
+}
+
+impl VoteSignature {
+    /// Checks the signature over `statement`.
+    ///
+    /// # Errors
+    /// [`InvalidSignature`] when it does not hold.
+    pub fn verify(
+        &self,
+        key: &PublicKey,
+        statement: &decube_crypto::Statement,
+    ) -> Result<(), InvalidSignature> {
+        match self {
+            Self::Ed25519(signature) => key.verify(statement, signature),
+        }
+    }
+}
+
+/// A notarization, nullification or finalization, by the kind of its statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The epoch whose validators signed.
+    pub epoch: Epoch,
+    /// The view it is about.
+    pub view: View,
+    /// What a quorum said.
+    pub statement: Statement,
+    /// Who said it, by strictly ascending index.
+    pub signatures: Vec<(ValidatorIndex, VoteSignature)>,
+}
+
+/// Why a certificate does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCertificate {
+    /// It is of an epoch other than that of the validators at hand.
+    #[error("the certificate is of epoch {found}, not {expected}")]
+    WrongEpoch {
+        /// The certificate's epoch.
+        found: Epoch,
+        /// The epoch of the validators at hand.
+        expected: Epoch,
+    },
+    /// A signer is listed twice, or the list is not ascending.
+    #[error("signer {0} is listed twice or out of order")]
+    Unsorted(ValidatorIndex),
+    /// A signer that the epoch does not have.
+    #[error("signer {0} is no validator of the epoch")]
+    UnknownSigner(ValidatorIndex),
+    /// The signers' power is less than a quorum.
+    #[error("signers of power {found} are fewer than the quorum of {needed}")]
+    NoQuorum {
+        /// The power of those who signed.
+        found: Power,
+        /// The power needed.
+        needed: Power,
+    },
+    /// A signature does not hold.
+    #[error("the signature of validator {0} does not hold")]
+    BadSignature(ValidatorIndex),
+}
+
+impl Certificate {
+    /// Checks signers, power and every signature, in this order.
+    ///
+    /// # Errors
+    /// [`InvalidCertificate`] names the first check that failed.
+    pub fn verify(
+        &self,
+        network: &NetworkId,
+        validators: &ValidatorSet,
+    ) -> Result<(), InvalidCertificate> {
+        if self.epoch != validators.epoch() {
+            return Err(InvalidCertificate::WrongEpoch {
+                found: self.epoch,
+                expected: validators.epoch(),
+            });
+        }
+        let mut power = Power(0);
+        let mut last = None;
+        for (index, _) in &self.signatures {
+            if last.is_some_and(|last| last >= *index) {
+                return Err(InvalidCertificate::Unsorted(*index));
+            }
+            last = Some(*index);
+            let Some(validator) = validators.get(*index) else {
+                return Err(InvalidCertificate::UnknownSigner(*index));
+            };
+            power = Power(power.0.saturating_add(validator.power.0));
+        }
+        if power < validators.quorum() {
+            return Err(InvalidCertificate::NoQuorum {
+                found: power,
+                needed: validators.quorum(),
+            });
+        }
+        let signed = self.statement.to_sign(network, self.epoch, self.view);
+        for (index, signature) in &self.signatures {
+            let holds = validators
+                .get(*index)
+                .is_some_and(|validator| signature.verify(&validator.key, &signed).is_ok());
+            if !holds {
+                return Err(InvalidCertificate::BadSignature(*index));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,337 @@
+//! The genesis of a network: its validators, replicas and parameters.
+
+use decube_crypto::{Digest, Hasher, PublicKey};
+use libp2p_identity::PeerId;
+use serde::{Deserialize, Serialize};
+
+use super::{Epoch, NetworkId, Power, Timestamp, ValidatorIndex, View, peer_id};
+
+/// All that defines a network. Its canonical binary form's digest is the network's id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// A name for people; not unique.
+    pub name: String,
+    /// When the network was defined; the genesis block's time.
+    pub created: Timestamp,
+    /// Parameters.
+    pub parameters: Parameters,
+    /// The validators of the first epoch, in order.
+    pub validators: Vec<Validator>,
+    /// The replicas whose receipts count.
+    pub replicas: Vec<Replica>,
+}
+
+/// The parameters of a network, all milliseconds where a time is meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    /// D0 of the commit protocol: the delay a message is expected to take at most.
+    pub delta_ms: u64,
+    /// How long a leader waits before an empty block when there is nothing to do.
+    pub idle_ms: u64,
+    /// How far a header's time may be ahead of a validator's clock.
+    pub drift_ms: u64,
+    /// How votes are signed.
+    pub signature: SignaturePolicy,
+    /// How many replicas must have signed a receipt for each commit, unless a collection says
+    /// otherwise.
+    pub write_quorum: u16,
+}
+
+/// How votes are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignaturePolicy {
+    /// Ed25519.
+    Ed25519,
+    /// Ed25519 and ML-DSA-65 over the same bytes; not available in this version.
+    Hybrid,
+}
+
+/// A validator: votes with power.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validator {
+    /// A name for people.
+    pub name: String,
+    /// The key that signs its votes.
+    pub key: PublicKey,
+    /// The peer key of its node.
+    pub peer: PublicKey,
+    /// Its voting power.
+    pub power: Power,
+}
+
+/// A replica: stores collections and signs receipts with its peer key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replica {
+    /// A name for people.
+    pub name: String,
+    /// The peer key of its node.
+    pub peer: PublicKey,
+}
+
+/// What `network.toml` holds: the genesis, and addresses to start from, which are no part of the
+/// network's id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkFile {
+    /// Multiaddresses with a `/p2p/` part at which peers of the network can be reached.
+    #[serde(default)]
+    pub bootstrap: Vec<String>,
+    /// The genesis.
+    pub genesis: Genesis,
+}
+
+/// Why a genesis defines no network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidGenesis {
+    /// The name is empty or longer than 64 bytes.
+    #[error("the network's name must have 1 to 64 bytes")]
+    Name,
+    /// No validators, or more than [`Genesis::MAX_MEMBERS`].
+    #[error("{0} validators are not between 1 and {max}", max = Genesis::MAX_MEMBERS)]
+    ValidatorCount(usize),
+    /// No replicas, or more than [`Genesis::MAX_MEMBERS`].
+    #[error("{0} replicas are not between 1 and {max}", max = Genesis::MAX_MEMBERS)]
+    ReplicaCount(usize),
+    /// A key is listed twice.
+    #[error("the key {0} is listed twice")]
+    DuplicateKey(PublicKey),
+    /// A validator without power, or a total that does not fit.
+    #[error("each validator needs a power of at least 1, and the total must stay below 2^62")]
+    BadPower,
+    /// A time parameter is outside its bounds.
+    #[error("{name} = {value} is not between {min} and {max} ms")]
+    BadTime {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        value: u64,
+        /// The smallest allowed.
+        min: u64,
+        /// The largest allowed.
+        max: u64,
+    },
+    /// The write quorum is zero or above the number of replicas.
+    #[error("write_quorum = {asked} is not between 1 and the {replicas} replicas")]
+    BadWriteQuorum {
+        /// What was asked for.
+        asked: u16,
+        /// How many replicas there are.
+        replicas: usize,
+    },
+    /// The policy is defined but not available in this version.
+    #[error("signature = \"hybrid\" needs ML-DSA votes, which this version does not have; use \"ed25519\"")]
+    HybridUnavailable,
+}
+
+impl Genesis {
+    /// The most validators, and the most replicas: bitmaps and certificates stay small.
+    pub const MAX_MEMBERS: usize = 1024;
+
+    /// Checks everything that a network needs.
+    ///
+    /// # Errors
+    /// [`InvalidGenesis`] names the first thing that is wrong.
+    pub fn validate(&self) -> Result<(), InvalidGenesis> {
+        if self.name.is_empty() || self.name.len() > 64 {
+            return Err(InvalidGenesis::Name);
+        }
+        if self.validators.is_empty() || self.validators.len() > Self::MAX_MEMBERS {
+            return Err(InvalidGenesis::ValidatorCount(self.validators.len()));
+        }
+        if self.replicas.is_empty() || self.replicas.len() > Self::MAX_MEMBERS {
+            return Err(InvalidGenesis::ReplicaCount(self.replicas.len()));
+        }
+        unique(self.validators.iter().map(|validator| validator.key))?;
+        unique(self.validators.iter().map(|validator| validator.peer))?;
+        unique(self.replicas.iter().map(|replica| replica.peer))?;
+        let total = self
+            .validators
+            .iter()
+            .try_fold(0_u64, |total, validator| total.checked_add(validator.power.0));
+        let powers_are_positive = self.validators.iter().all(|validator| validator.power.0 > 0);
+        if !powers_are_positive || total.is_none_or(|total| total >= 1 << 62) {
+            return Err(InvalidGenesis::BadPower);
+        }
+        self.parameters.validate(self.replicas.len())
+    }
+
+    /// The validators of the first epoch.
+    #[must_use]
+    pub fn validator_set(&self) -> ValidatorSet {
+        ValidatorSet::new(Epoch(0), self.validators.clone())
+    }
+
+    /// The network's id: the digest of the canonical binary genesis.
+    #[must_use]
+    pub fn network_id(&self) -> NetworkId {
+        NetworkId(Digest::of("decube/genesis/1", &[&crate::wire::encode(self)]))
+    }
+}
+
+fn unique(keys: impl Iterator<Item = PublicKey>) -> Result<(), InvalidGenesis> {
+    let mut seen = std::collections::BTreeSet::new();
+    for key in keys {
+        if !seen.insert(key) {
+            return Err(InvalidGenesis::DuplicateKey(key));
+        }
+    }
+    Ok(())
+}
+
+impl Parameters {
+    fn validate(&self, replicas: usize) -> Result<(), InvalidGenesis> {
+        let times = [
+            ("delta_ms", self.delta_ms, 1, 60_000),
+            ("idle_ms", self.idle_ms, 10, 3_600_000),
+            ("drift_ms", self.drift_ms, 1, 3_600_000),
+        ];
+        for (name, value, min, max) in times {
+            if !(min..=max).contains(&value) {
+                return Err(InvalidGenesis::BadTime { name, value, min, max });
+            }
+        }
+        if self.write_quorum == 0 || usize::from(self.write_quorum) > replicas {
+            return Err(InvalidGenesis::BadWriteQuorum { asked: self.write_quorum, replicas });
+        }
+        match self.signature {
+            SignaturePolicy::Ed25519 => Ok(()),
+            SignaturePolicy::Hybrid => Err(InvalidGenesis::HybridUnavailable),
+        }
+    }
+
+    /// The default write quorum: a majority of the replicas.
+    #[must_use]
+    pub fn majority(replicas: usize) -> u16 {
+        u16::try_from(replicas / 2 + 1).unwrap_or(u16::MAX)
+    }
+}
+
+/// The ordered validators of an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidatorSet {
+    epoch: Epoch,
+    validators: Vec<Validator>,
+    // Invariant: a permutation of the indices of `validators`.
+    leaders: Vec<ValidatorIndex>,
+}
+
+impl ValidatorSet {
+    /// The set of `epoch`, with its order of leaders.
+    #[must_use]
+    pub fn new(epoch: Epoch, validators: Vec<Validator>) -> Self {
+        let mut leaders: Vec<_> =
+            (0..validators.len()).filter_map(|i| u16::try_from(i).ok()).map(ValidatorIndex).collect();
+        leaders.sort_by_key(|index| {
+            Hasher::new("decube/leader/1").number(epoch.0).number(u64::from(index.0)).finish()
+        });
+        Self { epoch, validators, leaders }
+    }
+
+    /// The epoch.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The validators in order.
+    #[must_use]
+    pub fn validators(&self) -> &[Validator] {
+        &self.validators
+    }
+
+    /// The validator at `index`.
+    #[must_use]
+    pub fn get(&self, index: ValidatorIndex) -> Option<&Validator> {
+        self.validators.get(usize::from(index.0))
+    }
+
+    /// The index of the validator that votes with `key`.
+    #[must_use]
+    pub fn index_of(&self, key: &PublicKey) -> Option<ValidatorIndex> {
+        self.position(|validator| validator.key == *key)
+    }
+
+    /// The index of the validator whose node is `peer`.
+    #[must_use]
+    pub fn index_of_peer(&self, peer: &PeerId) -> Option<ValidatorIndex> {
+        self.position(|validator| peer_id(&validator.peer) == *peer)
+    }
+
+    fn position(&self, is: impl Fn(&Validator) -> bool) -> Option<ValidatorIndex> {
+        let position = self.validators.iter().position(is)?;
+        u16::try_from(position).ok().map(ValidatorIndex)
+    }
+
+    /// The leader of `view`: a permutation seeded by the epoch, indexed by the view.
+    #[must_use]
+    pub fn leader(&self, view: View) -> ValidatorIndex {
+        let turn = view.0 % self.leaders.len().max(1) as u64;
+        usize::try_from(turn)
+            .ok()
+            .and_then(|turn| self.leaders.get(turn))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The power of all validators.
+    #[must_use]
+    pub fn total(&self) -> Power {
+        Power(self.validators.iter().map(|validator| validator.power.0).sum())
+    }
+
+    /// The power that a certificate needs: more than two thirds of the total.
+    #[must_use]
+    pub fn quorum(&self) -> Power {
+        Power(self.total().0 * 2 / 3 + 1)
+    }
+
+    /// The digest that headers name the set by.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut hasher = Hasher::new("decube/validators/1").number(self.epoch.0);
+        for validator in &self.validators {
+            hasher = hasher
+                .field(validator.name.as_bytes())
+                .field(validator.key.as_bytes())
+                .field(validator.peer.as_bytes())
+                .number(validator.power.0);
+        }
+        hasher.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use decube_crypto::SecretKey;
+
+    fn set(powers: &[u64]) -> ValidatorSet {
+        let validators = powers.iter().zip(1_u8..).map(|(power, seed)| Validator {
+            name: format!("v{seed}"),
+            key: SecretKey::from_seed(&[seed; 32]).public(),
+            peer: SecretKey::from_seed(&[seed + 100; 32]).public(),
+            power: Power(*power),
+        });
+        ValidatorSet::new(Epoch(0), validators.collect())
+    }
+
+    #[test]
+    fn quorums_are_those_of_the_paper() {
+        for (count, quorum) in [(1, 1), (4, 3), (7, 5), (50, 34), (100, 67)] {
+            assert_eq!(set(&vec![1; count]).quorum(), Power(quorum), "{count} validators");
+        }
+    }
+
+    #[test]
+    fn every_validator_leads_in_turn() {
+        let set = set(&[1; 7]);
+        let mut leaders: Vec<_> = (10..17).map(|view| set.leader(View(view))).collect();
+        leaders.sort_unstable();
+        assert_eq!(leaders, (0..7).map(ValidatorIndex).collect::<Vec<_>>());
+    }
+}
