@@ -30,12 +30,12 @@ use crate::types::ChangeHash;
 /// The largest raw change in bytes: with its envelope it fits in a frame of 1 MiB.
 pub const MAX_CHANGE: usize = 1024 * 1024 - 16 * 1024;
 /// The most direct dependencies of a change; an honest one has the document's heads.
-pub const MAX_DEPENDENCIES: usize = 1024;
+pub(super) const MAX_DEPENDENCIES: usize = 1024;
 /// Automerge numbers operations with 32 bits; half of them is far beyond any document, and the
 /// bound keeps one hostile change from using all numbers up.
-pub const MAX_OPERATION: u64 = 1 << 31;
+pub(super) const MAX_OPERATION: u64 = 1 << 31;
 /// The most actors of one document: each costs memory in every version that is read.
-pub const MAX_ACTORS: usize = 65_536;
+pub(super) const MAX_ACTORS: usize = 65_536;
 /// The most trials when Automerge refuses a batch and the culprit is searched; each copies the
 /// document. What is left after them is refused untried.
 const MAX_TRIALS: usize = 64;

@@ -24,6 +24,8 @@ mod graph;
 mod place;
 mod pointer;
 mod read;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use actor::{Actor, InvalidActor, Session};
