@@ -67,6 +67,11 @@ where
     Ok(frame.into())
 }
 
+/// Whether an error of [`read_frame`] is the sender's doing: a frame that is too long.
+pub(super) fn too_large(error: &io::Error) -> Option<FrameTooLarge> {
+    error.get_ref()?.downcast_ref().copied()
+}
+
 /// Appends `frame` with its length to `buffer`.
 pub(super) fn encode_frame(
     buffer: &mut Vec<u8>,
@@ -108,14 +113,23 @@ impl FrameCodec {
 
 impl request_response::Codec for FrameCodec {
     type Protocol = StreamProtocol;
-    type Request = Bytes;
+    /// A request that is too long is handed on as such, because libp2p does not say from whom a
+    /// request came that it could not read.
+    type Request = Result<Bytes, FrameTooLarge>;
     type Response = Bytes;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, stream: &mut T) -> io::Result<Bytes>
+    async fn read_request<T>(
+        &mut self,
+        _: &StreamProtocol,
+        stream: &mut T,
+    ) -> io::Result<Self::Request>
     where
         T: AsyncRead + Unpin + Send,
     {
-        read_frame(stream, self.maximum).await
+        match read_frame(stream, self.maximum).await {
+            Ok(frame) => Ok(Ok(frame)),
+            Err(error) => too_large(&error).map_or(Err(error), |too_large| Ok(Err(too_large))),
+        }
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, stream: &mut T) -> io::Result<Bytes>
@@ -129,12 +143,15 @@ impl request_response::Codec for FrameCodec {
         &mut self,
         _: &StreamProtocol,
         stream: &mut T,
-        request: Bytes,
+        request: Self::Request,
     ) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        self.write(stream, &request).await
+        match request {
+            Ok(request) => self.write(stream, &request).await,
+            Err(too_large) => Err(io::Error::new(io::ErrorKind::InvalidInput, too_large)),
+        }
     }
 
     async fn write_response<T>(

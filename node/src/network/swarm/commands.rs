@@ -100,7 +100,7 @@ impl Network {
             .swarm
             .behaviour_mut()
             .requests(protocol)
-            .send_request(&to, body);
+            .send_request(&to, Ok(body));
         self.requests.insert((protocol, request), (id, to));
     }
 
@@ -220,7 +220,7 @@ impl Network {
             .swarm
             .behaviour_mut()
             .echo
-            .send_request(&peer, Bytes::new());
+            .send_request(&peer, Ok(Bytes::new()));
         self.pings.insert(echo, (Instant::now(), reply));
     }
 

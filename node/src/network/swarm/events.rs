@@ -288,6 +288,7 @@ impl Network {
         };
         let found = found.into_iter().find(|info| info.peer_id == wanted);
         let addresses = found.map(|info| info.addrs).unwrap_or_default();
+        let addresses: Vec<_> = addresses.into_iter().map(without_peer).collect();
         match self.searches.remove(&id) {
             Some((_, Some(reply))) => answer(reply, addresses),
             // The search was for a peer that is to be dialled.

@@ -4,20 +4,21 @@ use std::{io, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use libp2p::{
-    gossipsub,
-    request_response::{self, InboundFailure, Message, OutboundFailure},
+    PeerId, gossipsub,
+    request_response::{self, Message, OutboundFailure},
 };
 use tokio::task;
 
 use super::{Network, answer, random};
 use crate::network::{
+    codec::{FrameTooLarge, too_large},
     connections::Outbound,
     consensus::{LinkEnd, Opened, StreamEvent, read_loop, write_loop},
     message::{Acceptance, Event, GossipId, Protocol, RequestError, ResponseToken},
 };
 
 /// An event of a behaviour whose requests and responses are frames.
-type RequestEvent = request_response::Event<Bytes, Bytes>;
+type RequestEvent = request_response::Event<Result<Bytes, FrameTooLarge>, Bytes>;
 
 impl Network {
     pub(super) fn on_request_event(&mut self, protocol: Protocol, event: RequestEvent) {
@@ -28,21 +29,10 @@ impl Network {
                 ..
             } => match message {
                 Message::Request {
-                    request: body,
-                    channel,
-                    ..
+                    request, channel, ..
                 } => {
-                    self.confirm(from);
                     let token = ResponseToken { protocol, channel };
-                    let event = Event::Request {
-                        from,
-                        protocol,
-                        token,
-                        body,
-                    };
-                    if !self.lane(protocol.lane()).offer(event) {
-                        tracing::debug!(%from, ?protocol, "a request was dropped, too busy");
-                    }
+                    self.on_request(from, token, request);
                 }
                 Message::Response {
                     request_id,
@@ -75,11 +65,32 @@ impl Network {
             }
             RequestEvent::InboundFailure { peer, error, .. } => {
                 tracing::debug!(%peer, ?protocol, %error, "a request of a peer failed");
-                if let InboundFailure::Io(error) = error {
-                    self.on_frame_error(peer, &error);
-                }
             }
             RequestEvent::ResponseSent { .. } => {}
+        }
+    }
+
+    fn on_request(
+        &mut self,
+        from: PeerId,
+        token: ResponseToken,
+        request: Result<Bytes, FrameTooLarge>,
+    ) {
+        self.confirm(from);
+        let protocol = token.protocol;
+        match request {
+            Ok(body) => {
+                let event = Event::Request {
+                    from,
+                    protocol,
+                    token,
+                    body,
+                };
+                if !self.lane(protocol.lane()).offer(event) {
+                    tracing::debug!(%from, ?protocol, "a request was dropped, too busy");
+                }
+            }
+            Err(error) => self.report_frame(from, error.to_string()),
         }
     }
 
@@ -87,9 +98,16 @@ impl Network {
     pub(super) fn on_echo_event(&mut self, event: RequestEvent) {
         match event {
             RequestEvent::Message {
-                message: Message::Request { channel, .. },
+                peer,
+                message:
+                    Message::Request {
+                        request, channel, ..
+                    },
                 ..
             } => {
+                if let Err(error) = request {
+                    return self.report_frame(peer, error.to_string());
+                }
                 let echo = &mut self.swarm.behaviour_mut().echo;
                 if echo.send_response(channel, Bytes::new()).is_err() {
                     tracing::debug!("an echo came too late");
@@ -110,18 +128,13 @@ impl Network {
                     answer(reply, Err(request_error(&error).into()));
                 }
             }
-            RequestEvent::InboundFailure { peer, error, .. } => {
-                if let InboundFailure::Io(error) = error {
-                    self.on_frame_error(peer, &error);
-                }
-            }
-            RequestEvent::ResponseSent { .. } => {}
+            RequestEvent::InboundFailure { .. } | RequestEvent::ResponseSent { .. } => {}
         }
     }
 
     /// Blames a peer for a frame that is none; a stream that merely broke is nobody's fault.
-    fn on_frame_error(&mut self, peer: libp2p::PeerId, error: &io::Error) {
-        if error.kind() == io::ErrorKind::InvalidData {
+    fn on_frame_error(&mut self, peer: PeerId, error: &io::Error) {
+        if let Some(error) = too_large(error) {
             self.report_frame(peer, error.to_string());
         }
     }
@@ -230,7 +243,7 @@ fn request_error(error: &OutboundFailure) -> RequestError {
         OutboundFailure::Timeout => RequestError::Timeout,
         OutboundFailure::ConnectionClosed => RequestError::Closed(error.to_string()),
         OutboundFailure::UnsupportedProtocols => RequestError::Unsupported,
-        OutboundFailure::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+        OutboundFailure::Io(error) if too_large(error).is_some() => {
             RequestError::BadFrame(error.to_string())
         }
         OutboundFailure::Io(error) => RequestError::Closed(error.to_string()),
