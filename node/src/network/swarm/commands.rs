@@ -47,6 +47,7 @@ impl Network {
             Command::Dial { address, reply } => self.dial(address, reply),
             Command::AddPeer { peer, addresses } => {
                 let now = Instant::now();
+                self.book.add(peer, None, true, now);
                 for address in addresses {
                     self.book.add(peer, Some(address), true, now);
                 }

@@ -78,9 +78,7 @@ impl Network {
     fn on_behaviour_event(&mut self, event: BehaviourEvent) {
         match event {
             BehaviourEvent::Identify(event) => self.on_identify(event),
-            BehaviourEvent::Ping(ping::Event { peer, result, .. }) => {
-                self.on_ping(&peer, result.ok());
-            }
+            BehaviourEvent::Ping(event) => self.on_ping(event),
             BehaviourEvent::Kademlia(event) => self.on_kademlia(event),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Sync(event) => self.on_request_event(Protocol::Sync, event),
@@ -259,13 +257,24 @@ impl Network {
         }
     }
 
-    fn on_ping(&mut self, id: &PeerId, round_trip: Option<std::time::Duration>) {
-        if let Some(peer) = self.peers.get_mut(id) {
-            peer.round_trip = round_trip.or(peer.round_trip);
+    fn on_ping(&mut self, event: ping::Event) {
+        let (id, connection) = (event.peer, event.connection);
+        match event.result {
+            Ok(round_trip) => {
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.round_trip = Some(round_trip);
+                }
+                // Penalties fade with time; the pings are the occasion to let gossip know.
+                let points = self.standings.points(&id, Instant::now());
+                self.show_standing(&id, points);
+            }
+            Err(ping::Failure::Unsupported) => {}
+            // Nothing else tells of a peer behind a cut cable; a new connection is tried instead.
+            Err(error @ (ping::Failure::Timeout | ping::Failure::Other { .. })) => {
+                tracing::info!(peer = %id, %error, "closing a connection that does not answer");
+                self.swarm.close_connection(connection);
+            }
         }
-        // Penalties fade with time; the pings are the occasion to let gossip know.
-        let points = self.standings.points(id, Instant::now());
-        self.show_standing(id, points);
     }
 
     fn on_kademlia(&mut self, event: kad::Event) {
