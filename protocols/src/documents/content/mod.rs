@@ -24,6 +24,7 @@ mod graph;
 mod place;
 mod pointer;
 mod read;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -37,6 +38,7 @@ pub use graph::{Graph, UnknownHead};
 pub use place::PathError;
 pub use pointer::{InvalidPointer, Pointer};
 pub use read::{Conflict, ConflictingValue, HistoryEntry};
+pub use sync::{InvalidSync, SyncMessage, SyncState};
 pub use value::{InvalidValue, ReadError};
 
 use crate::types::ChangeHash;

@@ -1,0 +1,278 @@
+//! Automerge's sync protocol for one document, kept within bounds.
+//!
+//! Automerge's messages are used as they are, with three differences. Changes are taken out of a
+//! message and admitted before Automerge sees the rest. A message carries at most
+//! [`MAX_MESSAGE`] bytes of changes; the next one carries on. The capability to send a whole
+//! compressed document is neither used nor accepted, because its size is not bounded by the
+//! message's. And a Bloom filter whose header asks for endless work is refused.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use automerge::sync::{Have, Message, State, SyncDoc};
+
+use super::admission::Decoded;
+use super::{Content, Refused};
+
+/// Bytes of changes in one message; with one large change more it still fits in a frame of 1 MiB.
+const MAX_MESSAGE: usize = 512 * 1024;
+/// The most Bloom filters in one message; Automerge sends one.
+const MAX_FILTERS: usize = 4;
+/// The most probes of a Bloom filter; Automerge uses 7.
+const MAX_PROBES: u64 = 32;
+
+/// How far the sync of one document with one peer is.
+#[derive(Clone, Debug, Default)]
+pub struct SyncState(State);
+
+/// A sync message that an honest peer never sends.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSync {
+    /// Automerge cannot read it.
+    #[error("the sync message is malformed: {0}")]
+    Malformed(String),
+    /// Its Bloom filters would take endless work.
+    #[error("the sync message has Bloom filters beyond all bounds")]
+    Filters,
+    /// Automerge panicked on it.
+    #[error("Automerge gave up on the sync message")]
+    Panicked,
+}
+
+/// A sync message whose changes were taken out.
+#[derive(Clone, Debug)]
+pub struct SyncMessage {
+    rest: Message,
+    /// The well-formed changes.
+    pub changes: Vec<Decoded>,
+    /// The others.
+    pub refused: Vec<Refused>,
+}
+
+impl SyncState {
+    /// Whether the peer's last message named exactly the document's heads.
+    #[must_use]
+    pub fn agrees(&self, content: &Content) -> bool {
+        let ours: Vec<_> = content.heads().iter().map(super::to_automerge).collect();
+        self.0.their_heads.as_ref() == Some(&ours)
+    }
+}
+
+impl SyncMessage {
+    /// Decodes a message and takes its changes out.
+    ///
+    /// # Errors
+    /// [`InvalidSync`] says what is wrong with it.
+    pub fn decode(bytes: &[u8]) -> Result<Self, InvalidSync> {
+        let mut rest = match catch_unwind(|| Message::decode(bytes)) {
+            Ok(Ok(message)) => message,
+            Ok(Err(error)) => return Err(InvalidSync::Malformed(error.to_string())),
+            Err(_) => return Err(InvalidSync::Panicked),
+        };
+        if rest.have.len() > MAX_FILTERS || !rest.have.iter().all(bounded) {
+            return Err(InvalidSync::Filters);
+        }
+        let (mut changes, mut refused) = (Vec::new(), Vec::new());
+        for bytes in rest.changes.iter() {
+            match Decoded::new(bytes) {
+                Ok(change) => changes.push(change),
+                Err(change) => refused.push(change),
+            }
+        }
+        rest.changes = Vec::<Vec<u8>>::new().into();
+        // Without flags Automerge takes the peer for one that knows no whole documents.
+        rest.flags = None;
+        Ok(Self {
+            rest,
+            changes,
+            refused,
+        })
+    }
+}
+
+/// Whether a filter's header (entries, bits per entry, probes) asks for bounded work. An empty
+/// filter is encoded as nothing.
+fn bounded(have: &Have) -> bool {
+    let bytes = have.bloom.to_bytes();
+    if bytes.is_empty() {
+        return true;
+    }
+    let mut rest = bytes.as_slice();
+    let mut numbers = [0_u64; 3];
+    for number in &mut numbers {
+        let mut shift = 0;
+        loop {
+            let Some((byte, after)) = rest.split_first() else {
+                return false;
+            };
+            rest = after;
+            if shift > 28 {
+                return false;
+            }
+            *number |= u64::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+    }
+    let [_, _, probes] = numbers;
+    !rest.is_empty() && probes <= MAX_PROBES
+}
+
+impl Content {
+    /// The next message to the peer of `state`, if there is anything to say.
+    #[must_use]
+    pub fn sync_message(&self, state: &mut SyncState) -> Option<Vec<u8>> {
+        let generate = || self.automerge().generate_sync_message(&mut state.0);
+        // What Automerge works on came from a peer in part.
+        let Ok(Some(mut message)) = catch_unwind(AssertUnwindSafe(generate)) else {
+            return None;
+        };
+        let mut kept: Vec<Vec<u8>> = Vec::new();
+        let mut size = 0;
+        for change in message.changes.iter() {
+            size += change.len();
+            if size > MAX_MESSAGE && !kept.is_empty() {
+                break;
+            }
+            kept.push(change.to_vec());
+        }
+        for change in message.changes.iter().skip(kept.len()) {
+            // Not sent after all: the next message carries it.
+            if let Ok(change) = Decoded::new(change) {
+                state
+                    .0
+                    .sent_hashes
+                    .remove(&super::to_automerge(&change.hash()));
+            }
+        }
+        message.changes = kept.into();
+        Some(message.encode())
+    }
+
+    /// Notes what the peer said, after the message's changes were admitted.
+    ///
+    /// # Errors
+    /// [`InvalidSync`] when Automerge cannot make sense of it.
+    pub fn note_sync(
+        &mut self,
+        state: &mut SyncState,
+        message: SyncMessage,
+    ) -> Result<(), InvalidSync> {
+        let automerge = self.automerge_mut();
+        let receive = || automerge.receive_sync_message(&mut state.0, message.rest);
+        match catch_unwind(AssertUnwindSafe(receive)) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(InvalidSync::Malformed(error.to_string())),
+            Err(_) => Err(InvalidSync::Panicked),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::documents::content::{Edit, Session};
+    use automerge::sync::BloomFilter;
+    use decube_crypto::SecretKey;
+    use serde_json::json;
+
+    fn typed(seed: u8, start: Option<&Content>, size: usize, count: usize) -> Content {
+        let session = Session {
+            author: SecretKey::from_seed(&[seed; 32]).public(),
+            nonce: [0; 8],
+        };
+        let mut content = match start {
+            Some(content) => content.clone(),
+            None => {
+                Content::create(&session, Some(&json!({ "t": "" })), 0)
+                    .unwrap()
+                    .0
+            }
+        };
+        for _ in 0..count {
+            let value = json!({ "$bytes": "5a".repeat(size) });
+            let edit = Edit::Set {
+                pointer: "/t".parse().unwrap(),
+                value,
+            };
+            content.edit(&session, None, &[edit], None, 0).unwrap();
+        }
+        content
+    }
+
+    fn deliver(to: &mut Content, state: &mut SyncState, bytes: &[u8]) {
+        assert!(bytes.len() < 1024 * 1024);
+        let mut message = SyncMessage::decode(bytes).unwrap();
+        assert!(message.refused.is_empty());
+        let admitted = to.admit(std::mem::take(&mut message.changes)).unwrap();
+        assert!(admitted.waiting.is_empty() && admitted.refused.is_empty());
+        to.note_sync(state, message).unwrap();
+    }
+
+    /// How many messages it took until the one who asks had nothing more to say.
+    fn sync(here: &mut Content, there: &mut Content) -> usize {
+        let (mut asks, mut answers) = (SyncState::default(), SyncState::default());
+        for count in 1..100 {
+            let Some(message) = here.sync_message(&mut asks) else {
+                return count;
+            };
+            deliver(there, &mut answers, &message);
+            let Some(message) = there.sync_message(&mut answers) else {
+                return count;
+            };
+            deliver(here, &mut asks, &message);
+        }
+        panic!("the sync does not end");
+    }
+
+    #[test]
+    fn both_directions_in_few_messages() {
+        let base = typed(1, None, 3, 20);
+        let (mut here, mut there) = (typed(2, Some(&base), 2, 30), typed(3, Some(&base), 4, 40));
+        assert!(sync(&mut here, &mut there) <= 4);
+        assert_eq!(here.heads(), there.heads());
+        let mut fresh = Content::new();
+        assert!(sync(&mut fresh, &mut here) <= 4);
+        assert_eq!(fresh.heads(), here.heads());
+        assert!(sync(&mut fresh, &mut here) <= 2);
+    }
+
+    #[test]
+    fn what_exceeds_a_message_goes_into_the_next() {
+        let mut here = typed(1, None, 300_000, 6);
+        let mut fresh = Content::new();
+        assert!(sync(&mut fresh, &mut here) > 3);
+        assert_eq!(fresh.heads(), here.heads());
+        let mut other = Content::new();
+        assert!(sync(&mut here, &mut other) > 3);
+        assert_eq!(other.heads(), here.heads());
+    }
+
+    #[test]
+    fn endless_filters_and_garbage_are_refused() {
+        let mut message = Content::new()
+            .automerge()
+            .generate_sync_message(&mut State::new())
+            .unwrap();
+        // Entries, bits per entry, probes: a filter that asks for four thousand million probes.
+        let hostile = BloomFilter::try_from([1, 8, 0xff, 0xff, 0xff, 0xff, 0x0f, 0].as_slice());
+        message.have[0].bloom = hostile.unwrap();
+        let refused = SyncMessage::decode(&message.clone().encode()).unwrap_err();
+        assert_eq!(refused, InvalidSync::Filters);
+        let empty = BloomFilter::try_from([1, 0, 7].as_slice());
+        message.have[0].bloom = empty.unwrap();
+        assert_eq!(
+            SyncMessage::decode(&message.encode()).unwrap_err(),
+            InvalidSync::Filters
+        );
+        for garbage in [
+            vec![],
+            vec![0x42],
+            vec![0x42, 0xff, 0xff, 0xff],
+            b"hello".to_vec(),
+        ] {
+            assert!(SyncMessage::decode(&garbage).is_err());
+        }
+    }
+}
