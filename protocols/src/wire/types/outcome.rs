@@ -22,12 +22,12 @@ impl Codec for Outcome {
     }
 
     fn from_wire(wire: pb::Outcome<'_>) -> Result<Self, DecodeError> {
-        match wire.outcome {
-            OneOfoutcome::applied(_) => Ok(Self::Applied),
-            rejected => Ok(Self::Rejected {
-                reason: from_wire(&rejected)?,
-            }),
+        if let OneOfoutcome::applied(_) = wire.outcome {
+            return Ok(Self::Applied);
         }
+        Ok(Self::Rejected {
+            reason: from_wire(&wire.outcome)?,
+        })
     }
 }
 
