@@ -9,7 +9,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     config::{Config, StartError},
     consensus::Links,
-    message::{Command, DialError, Event, PeerInfo, PingError, Priority, RequestError, Traffic},
+    message::{
+        Command, DialError, Event, PeerInfo, Penalty, PingError, Priority, RequestError, Traffic,
+    },
     swarm,
     transport::Counters,
 };
@@ -91,6 +93,17 @@ impl NetworkHandle {
     /// When the network has stopped.
     pub async fn command(&self, command: Command) -> Result<(), Stopped> {
         self.commands.send(command).await.map_err(|_unsent| Stopped)
+    }
+
+    /// Gives a command without waiting, and says whether it was taken; it is not when the network
+    /// is busy with more than it can do, or has stopped.
+    pub fn try_command(&self, command: Command) -> bool {
+        self.commands.try_send(command).is_ok()
+    }
+
+    /// Lowers the standing of a peer whose bytes turned out wrong.
+    pub fn penalize(&self, peer: PeerId, penalty: Penalty) {
+        self.try_command(Command::Penalize { peer, penalty });
     }
 
     /// The bytes that went over the wire so far.

@@ -1,0 +1,360 @@
+//! Starting a node, and its end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use decube_crypto::SecretKey;
+use decube_protocols::types::{CollectionId, Epoch, Genesis, NetworkId, PeerId, Timestamp, peer_id};
+use decube_protocols::{commit, documents as documents_core, submission};
+use decube_store::{KnownPeer, Store, StoreError, VoteLog};
+use libp2p::Multiaddr;
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+use super::clock::Clock;
+use super::config::NodeConfig;
+use super::error::{StartError, StopReason};
+use super::requests::Open;
+use super::status::{ChainStatus, Role};
+use super::topics::Topics;
+use super::{Handle, Shared, consensus, documents};
+use crate::network::{self, Command, Event, Inboxes, Lane, NetworkHandle};
+
+/// How much work may wait for a worker. Senders that may wait do, others drop and ask again.
+const WORK: usize = 1024;
+
+/// How many addresses from the network wait to be written to the address book together.
+const BOOK_BATCH: usize = 64;
+
+/// How long learned addresses are gathered before they are written: the book is a convenience, and
+/// each write waits for the disk.
+const BOOK_DELAY: Duration = Duration::from_secs(1);
+
+/// A running node. Dropping it stops it, without waiting.
+#[derive(Debug)]
+pub struct Node {
+    handle: Handle,
+    ended: mpsc::Receiver<StopReason>,
+    network: NetworkHandle,
+    stop: watch::Receiver<bool>,
+    bookkeeping: JoinHandle<()>,
+}
+
+impl Node {
+    /// Starts a node: restores the cores from the store, opens the network, and runs the workers.
+    /// Must be called inside a multi-threaded tokio runtime with IO and time.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running.
+    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+        config.genesis.validate()?;
+        let parts = Parts::restore(&config)?;
+        let (network, inboxes) = network::spawn(network_config(&config, &parts)?)?;
+        subscribe(&network, &parts).await;
+        let (stop_sender, stop) = watch::channel(false);
+        let (ended_sender, ended) = mpsc::channel(4);
+        let bookkeeping = tokio::spawn(keep_books(config.store.clone(), inboxes.bookkeeping));
+        let inboxes = (inboxes.consensus, inboxes.documents);
+        let shared = parts.run(&config, &network, inboxes, stop_sender, &ended_sender)?;
+        let handle = Handle { shared: Arc::new(shared) };
+        info!(peer = %handle.peer_id(), network = %handle.network_id().short(), "node started");
+        Ok(Self { handle, ended, network, stop, bookkeeping })
+    }
+
+    /// The way to the node.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Waits until the node stops, by [`Handle::shutdown`] or by a failure, and until what it has
+    /// to end is ended.
+    pub async fn stopped(mut self) -> StopReason {
+        let reason = tokio::select! {
+            reason = self.ended.recv() => reason.unwrap_or(StopReason::Ended("workers")),
+            // The sender lives in the handle that this node holds.
+            _asked = self.stop.wait_for(|stop| *stop) => StopReason::Asked,
+        };
+        self.network.shutdown().await;
+        self.bookkeeping.abort();
+        // Both workers end when the network closes their inboxes.
+        while self.ended.recv().await.is_some() {}
+        reason
+    }
+}
+
+/// What a node consists of before it runs.
+struct Parts {
+    clock: Clock,
+    me: PeerId,
+    network_id: NetworkId,
+    topics: Topics,
+    role: Role,
+    commit: commit::Core<decube_store::ChainReader>,
+    first: Vec<commit::Effect>,
+    documents: documents_core::Core<decube_store::DocumentReader>,
+    submission: submission::Core<decube_store::ChainReader>,
+    collections: Vec<CollectionId>,
+}
+
+impl Parts {
+    fn restore(config: &NodeConfig) -> Result<Self, StartError> {
+        let clock = Clock::start();
+        let now = clock.now();
+        let me = peer_id(&config.peer.public());
+        let network_id = config.genesis.network_id();
+        let (role, key) = role(config, &me);
+        let chain = config.store.chain();
+        let restored = match key {
+            Some(_) => config.store.restored(Epoch(0))?,
+            None => commit::Restored::default(),
+        };
+        let settings = commit::Config::new(config.genesis.clone(), me, key);
+        let (commit, first) = commit::Core::new(settings, chain.clone(), restored, now)
+            .map_err(|error| StartError::State(error.to_string()))?;
+        let collections: Vec<CollectionId> = commit::ChainSource::collections(&chain)?
+            .iter()
+            .map(|collection| CollectionId::of(&network_id, collection.name.as_str()))
+            .collect();
+        let documents = documents_core::Core::new(
+            documents_settings(config, network_id, me)?,
+            config.store.documents(),
+            collections.clone(),
+            commit.final_height(),
+            now,
+        )?;
+        let submission = submission::Core::new(
+            submission::Config::new(config.genesis.clone(), me, config.author.clone()),
+            chain,
+            config.store.pending()?,
+            now,
+        );
+        let topics = Topics::of(&network_id);
+        Ok(Self {
+            clock,
+            me,
+            network_id,
+            topics,
+            role,
+            commit,
+            first,
+            documents,
+            submission,
+            collections,
+        })
+    }
+
+    /// Starts the workers, each on a thread of its own.
+    fn run(
+        self,
+        config: &NodeConfig,
+        network: &NetworkHandle,
+        inboxes: (mpsc::Receiver<Event>, mpsc::Receiver<Event>),
+        stop: watch::Sender<bool>,
+        ended: &mpsc::Sender<StopReason>,
+    ) -> Result<Shared, StartError> {
+        let (consensus_work, consensus_queue) = mpsc::channel(WORK);
+        let (documents_work, documents_queue) = mpsc::channel(WORK);
+        let (status, chain) = watch::channel(ChainStatus::of(&self.commit));
+        let (synced_sender, synced) = watch::channel(self.documents.is_synced());
+        let (cursor, events) = watch::channel(config.store.last_cursor()?);
+        let documents = documents::Worker {
+            clock: self.clock,
+            me: self.me,
+            store: config.store.clone(),
+            network: network.clone(),
+            topics: self.topics.clone(),
+            core: self.documents,
+            consensus: consensus_work.clone(),
+            events: cursor.clone(),
+            synced: synced_sender,
+            open: Open::default(),
+            replies: BTreeMap::new(),
+            next_command: 0,
+        };
+        let consensus = consensus::Worker {
+            clock: self.clock,
+            me: self.me,
+            store: config.store.clone(),
+            network: network.clone(),
+            topics: self.topics,
+            commit: self.commit,
+            submission: self.submission,
+            documents: documents_work.clone(),
+            status,
+            events: cursor,
+            open: Open::default(),
+            wishes: BTreeMap::new(),
+            next_wish: 0,
+        };
+        let first = self.first;
+        let (inbox, documents_inbox) = inboxes;
+        worker("consensus", ended.clone(), consensus.run(inbox, consensus_queue, first))?;
+        worker("documents", ended.clone(), documents.run(documents_inbox, documents_queue))?;
+        Ok(Shared {
+            genesis: config.genesis.clone(),
+            network_id: self.network_id,
+            me: self.me,
+            role: self.role,
+            store: config.store.clone(),
+            network: network.clone(),
+            consensus: consensus_work,
+            documents: documents_work,
+            chain,
+            synced,
+            events,
+            started: Instant::now(),
+            stop,
+        })
+    }
+}
+
+/// Whether the node votes, and with which key.
+fn role(config: &NodeConfig, me: &PeerId) -> (Role, Option<SecretKey>) {
+    let validators = config.genesis.validator_set();
+    let Some(index) = validators.index_of_peer(me) else { return (Role::Follower, None) };
+    match (&config.validator, config.store.vote_log()) {
+        (Some(key), VoteLog::Ready) => (Role::Validator { index }, Some(key.clone())),
+        (_, log) => {
+            warn!(validator = index.0, ?log, "this node does not vote: its vote log is not there");
+            (Role::ValidatorWithoutLog { index }, None)
+        }
+    }
+}
+
+fn documents_settings(
+    config: &NodeConfig,
+    network: NetworkId,
+    me: PeerId,
+) -> Result<documents_core::Config, StartError> {
+    Ok(documents_core::Config {
+        network,
+        peer: me,
+        peer_key: config.peer.clone(),
+        author: config.author.clone(),
+        session: random()?,
+        seed: random()?,
+        anti_entropy_interval: config.anti_entropy_interval,
+    })
+}
+
+fn random() -> Result<u64, StartError> {
+    getrandom::u64().map_err(|error| StartError::System {
+        what: "random bytes",
+        reason: error.to_string(),
+    })
+}
+
+fn network_config(config: &NodeConfig, parts: &Parts) -> Result<network::Config, StartError> {
+    let mut prefix = [0; 8];
+    prefix.copy_from_slice(&parts.network_id.0.as_bytes()[..8]);
+    let seed = config.peer.to_seed();
+    let keypair = libp2p::identity::Keypair::ed25519_from_bytes(*seed).map_err(|error| {
+        StartError::System { what: "the peer key", reason: error.to_string() }
+    })?;
+    let mut known = Vec::new();
+    for peer in config.store.known_peers()? {
+        let addresses = peer.addresses.iter().filter_map(|address| address.parse().ok());
+        known.extend(addresses.map(|address: Multiaddr| (peer.peer, address)));
+    }
+    Ok(network::Config {
+        network: network::NetworkName::new(prefix),
+        keypair,
+        listen: config.listen.clone(),
+        bootstrap: own_left_out(&config.bootstrap, &parts.me),
+        known,
+        banned: config.store.banned_peers()?.into_iter().map(|(peer, _)| peer).collect(),
+        validators: validators(&config.genesis),
+        mdns: config.mdns,
+        limits: config.limits.clone(),
+    })
+}
+
+/// The bootstrap list of a network names all nodes alike, so this one may be among them.
+fn own_left_out(bootstrap: &[Multiaddr], me: &PeerId) -> Vec<Multiaddr> {
+    let own = format!("/p2p/{me}");
+    bootstrap.iter().filter(|address| !address.to_string().ends_with(&own)).cloned().collect()
+}
+
+fn validators(genesis: &Genesis) -> Vec<PeerId> {
+    genesis.validators.iter().map(|validator| peer_id(&validator.peer)).collect()
+}
+
+async fn subscribe(network: &NetworkHandle, parts: &Parts) {
+    let finals = (parts.topics.finals(), Lane::Consensus);
+    let collections = parts.collections.iter();
+    let topics = collections.map(|id| (parts.topics.collection(id), Lane::Documents));
+    for (topic, lane) in std::iter::once(finals).chain(topics) {
+        // Starting the workers fails next when the network has ended already.
+        let _stopped = network.command(Command::Subscribe { topic, lane }).await;
+    }
+}
+
+/// Runs a worker on a thread of its own, and reports its end.
+fn worker(
+    name: &'static str,
+    ended: mpsc::Sender<StopReason>,
+    run: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+) -> Result<(), StartError> {
+    let runtime = Runtime::current();
+    let body = move || {
+        let reason = match runtime.block_on(run) {
+            Ok(()) => StopReason::Ended(name),
+            Err(failure) => {
+                error!(%failure, worker = name, "the node cannot write its state and stops");
+                StopReason::Store(failure)
+            }
+        };
+        // The node is gone when nobody listens.
+        let _nobody = ended.try_send(reason);
+    };
+    match std::thread::Builder::new().name(name.to_owned()).spawn(body) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            Err(StartError::System { what: "a thread", reason: error.to_string() })
+        }
+    }
+}
+
+/// Writes what the network learns of addresses to the address book, and logs what it refuses.
+async fn keep_books(store: Store, mut inbox: mpsc::Receiver<Event>) {
+    let mut learned: Vec<KnownPeer> = Vec::new();
+    loop {
+        let event = if learned.is_empty() {
+            inbox.recv().await
+        } else if learned.len() >= BOOK_BATCH {
+            None
+        } else {
+            tokio::time::timeout(BOOK_DELAY, inbox.recv()).await.unwrap_or_default()
+        };
+        match event {
+            Some(Event::AddressLearned { peer, address }) => learned.push(KnownPeer {
+                peer,
+                addresses: vec![address.to_string()],
+                last_seen: wall_clock(),
+            }),
+            Some(Event::Listening(address)) => info!(%address, "listening"),
+            Some(Event::Refused { peer, reason }) => info!(%peer, ?reason, "refused a peer"),
+            Some(Event::Misbehaved { peer, reason }) => {
+                warn!(%peer, ?reason, "a peer broke the rules of the wire");
+            }
+            Some(_) => {}
+            None if learned.is_empty() => return,
+            None => {
+                let batch = std::mem::take(&mut learned);
+                let store = store.clone();
+                let write = tokio::task::spawn_blocking(move || store.remember_peers(&batch));
+                if let Ok(Err(failure)) = write.await {
+                    warn!(%failure, "cannot write the address book");
+                }
+            }
+        }
+    }
+}
+
+fn wall_clock() -> Timestamp {
+    Clock::start().now().wall
+}
