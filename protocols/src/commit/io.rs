@@ -91,8 +91,8 @@ pub enum PoolRefusal {
     /// It is not well formed, or a signature in it does not hold.
     #[error("the transaction is malformed or a signature in it does not hold")]
     Malformed,
-    /// Its author's nonce was used already, or it expired.
-    #[error("the transaction's nonce is used or it has expired")]
+    /// Its author's nonce was used already, it expired, or it expires too far ahead.
+    #[error("the transaction's nonce is used, it has expired, or it expires too far ahead")]
     Stale,
     /// The pool, or the author's share of it, is full.
     #[error("the transaction pool is full")]

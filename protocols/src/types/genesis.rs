@@ -1,5 +1,7 @@
 //! The genesis of a network: its validators, replicas and parameters.
 
+use std::collections::BTreeMap;
+
 use decube_crypto::{Digest, Hasher, PublicKey};
 use libp2p_identity::PeerId;
 use serde::{Deserialize, Serialize};
@@ -218,6 +220,10 @@ pub struct ValidatorSet {
     validators: Vec<Validator>,
     // Invariant: a permutation of the indices of `validators`.
     leaders: Vec<ValidatorIndex>,
+    // Invariant: the peer ids of `validators`, in their order.
+    peers: Vec<PeerId>,
+    // Invariant: the inverse of `peers`.
+    by_peer: BTreeMap<PeerId, ValidatorIndex>,
 }
 
 impl ValidatorSet {
@@ -229,7 +235,10 @@ impl ValidatorSet {
         leaders.sort_by_key(|index| {
             Hasher::new("decube/leader/1").number(epoch.0).number(u64::from(index.0)).finish()
         });
-        Self { epoch, validators, leaders }
+        let peers: Vec<_> = validators.iter().map(|validator| peer_id(&validator.peer)).collect();
+        let by_peer =
+            peers.iter().copied().zip(0..=u16::MAX).map(|(peer, i)| (peer, ValidatorIndex(i))).collect();
+        Self { epoch, validators, leaders, peers, by_peer }
     }
 
     /// The epoch.
@@ -259,7 +268,13 @@ impl ValidatorSet {
     /// The index of the validator whose node is `peer`.
     #[must_use]
     pub fn index_of_peer(&self, peer: &PeerId) -> Option<ValidatorIndex> {
-        self.position(|validator| peer_id(&validator.peer) == *peer)
+        self.by_peer.get(peer).copied()
+    }
+
+    /// The peer ids of the validators' nodes, in the order of the validators.
+    #[must_use]
+    pub fn peers(&self) -> &[PeerId] {
+        &self.peers
     }
 
     fn position(&self, is: impl Fn(&Validator) -> bool) -> Option<ValidatorIndex> {

@@ -1,0 +1,97 @@
+//! Answering others: about the final chain, and validators about what is not final yet.
+//!
+//! # Invariants
+//! - A range ends at a block with its own finalization, and is bounded by [`MAX_SERVED_BLOCKS`] and
+//!   about [`MAX_SERVED_BYTES`].
+//! - What is not final goes to validators only; certificates of an ended view are served as long as
+//!   no final block is above it, and then the finalization above (no rule ever needs more).
+
+use super::core::{Core, Failure};
+use super::execution;
+use super::io::{
+    ChainRequest, ChainResponse, ChainSource, Effect, FinalAnnouncement, FinalRange,
+};
+use crate::types::{Block, Height, PeerId, RequestId};
+
+/// The most blocks of one range: small ones, so that few messages suffice; the receiver executes
+/// them in one go.
+pub(super) const MAX_SERVED_BLOCKS: u16 = 128;
+
+/// At this many bytes a range ends at the next finalization.
+const MAX_SERVED_BYTES: usize = 1 << 20;
+
+/// About how much a block takes besides its transactions.
+const EMPTY_BLOCK_BYTES: usize = 512;
+
+impl<S: ChainSource> Core<S> {
+    pub(super) fn serve(
+        &mut self,
+        from: PeerId,
+        id: RequestId,
+        request: ChainRequest,
+    ) -> Result<(), Failure<S::Failure>> {
+        let validator = self.views.validators().index_of_peer(&from).is_some();
+        let response = match request {
+            ChainRequest::Tip => ChainResponse::Tip(self.newest.clone()),
+            ChainRequest::Final { from, max } => {
+                ChainResponse::Final(self.range(from, max.min(MAX_SERVED_BLOCKS))?)
+            }
+            ChainRequest::Proposal(block) => {
+                let held = self.held.get(&block).filter(|_| validator);
+                ChainResponse::Proposal(held.map(|proposal| proposal.as_ref().clone()))
+            }
+            ChainRequest::Certificates { epoch, view } => {
+                let known = validator && epoch == self.epoch();
+                ChainResponse::Certificates(if known { self.ending(view) } else { Vec::new() })
+            }
+        };
+        self.out.push(Effect::Respond { id, response });
+        Ok(())
+    }
+
+    fn range(&self, from: Height, max: u16) -> Result<FinalRange, Failure<S::Failure>> {
+        let mut range = FinalRange::default();
+        let mut next = from.max(Height(1));
+        let mut bytes = 0;
+        while range.blocks.len() < usize::from(max) && bytes < MAX_SERVED_BYTES {
+            let found = self.chain.source().finalization_from(next).map_err(Failure::Source)?;
+            let Some((end, finalization)) = found else { break };
+            let mut blocks = Vec::new();
+            while next <= end {
+                let block = self.final_block(next)?;
+                bytes += block.transactions.iter().map(execution::size).sum::<usize>();
+                bytes += EMPTY_BLOCK_BYTES;
+                blocks.push(block);
+                next = next.next();
+            }
+            range.blocks.append(&mut blocks);
+            range.finalization = Some(finalization);
+        }
+        Ok(range)
+    }
+
+    fn final_block(&self, height: Height) -> Result<Block, Failure<S::Failure>> {
+        let found = self.chain.source().final_block(height).map_err(Failure::Source)?;
+        Ok(found.ok_or(Failure::MissingBlock(height))?.block)
+    }
+
+    /// Whether an announcement's finalization is one of its header.
+    pub(super) fn is_certified(&self, announced: &FinalAnnouncement) -> bool {
+        let FinalAnnouncement { header, finalization, .. } = announced;
+        self.finalizes(finalization, header)
+            && finalization.verify(&self.network, self.views.validators()).is_ok()
+    }
+
+    /// Whether a finalization is about this header; its signatures are checked elsewhere.
+    pub(super) fn finalizes(
+        &self,
+        finalization: &crate::types::Certificate,
+        header: &crate::types::Header,
+    ) -> bool {
+        let about = match finalization.statement {
+            crate::types::Statement::Finalize(subject) => Some(subject.block),
+            crate::types::Statement::Notarize(_) | crate::types::Statement::Nullify => None,
+        };
+        header.network == self.network && about == Some(header.id())
+    }
+}
