@@ -169,11 +169,26 @@ fn what_is_not_there_is_named() {
         let refused = path.verify(&peaks.root(), leaves, 2, &leaf(2));
         assert_eq!(refused, Err(PathError::OutOfRange { leaves, index: 2 }));
     }
+    for (leaves, index) in [(7, 4), (7, 6), (6, 2), (8, 2)] {
+        let refused = path.verify(&peaks.root(), leaves, index, &leaf(index));
+        assert_eq!(refused, Err(PathError::OtherShape { leaves, index }));
+    }
     store.remove(&6);
     assert_eq!(
         Peaks::load(&store, 7),
         Err(HistoryError::Missing { position: 6 })
     );
+}
+
+#[test]
+fn no_path_has_more_digests_than_a_history_can_have_mountains_or_levels() {
+    let path = |siblings: u8, peaks: usize| {
+        let digests = vec![0; (usize::from(siblings) + peaks) * Digest::LENGTH];
+        Path::decode(&[&[siblings][..], &digests].concat())
+    };
+    assert!(path(63, 63).is_ok());
+    assert!(path(64, 0).is_err());
+    assert!(path(0, 64).is_err());
 }
 
 #[test]

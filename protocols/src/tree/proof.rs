@@ -170,10 +170,8 @@ impl Proof {
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let (&count, mut rest) = bytes.split_first()?;
-        if count > NIBBLES || bytes.len() > MAX_PROOF {
-            return None;
-        }
-        let mut steps: Vec<Step> = Vec::with_capacity(usize::from(count));
+        // Lengths that rise strictly and stay below 64 bound the number of steps.
+        let mut steps: Vec<Step> = Vec::new();
         for _ in 0..count {
             let (step, behind) = Step::split_from(rest)?;
             if steps
@@ -206,12 +204,10 @@ impl Step {
         }
     }
 
-    /// The node that the step goes through, with `child` on the way to `key`.
+    /// The node that the step goes through, with `child` on the way to `key`; `None` when a
+    /// sibling stands in the child's slot, since then there are more children than bits.
     fn restore(&self, key: &Digest, child: &Digest) -> Option<Inner> {
         let nibble = nibble_of(key.as_bytes(), self.length);
-        if self.bitmap & (1 << nibble) != 0 {
-            return None;
-        }
         let mut children = self.siblings.clone();
         let place = nibbles_of(self.bitmap)
             .take_while(|at| *at < nibble)
@@ -250,5 +246,91 @@ fn settle(end: &Node, key: &Digest) -> Option<Option<Vec<u8>>> {
         Node::Leaf(leaf) if leaf.key() == key => Some(Some(leaf.value().to_vec())),
         Node::Leaf(_) => Some(None),
         Node::Inner(inner) => inner.towards(key).is_none().then_some(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Leaf;
+    use super::*;
+
+    fn key(first: u8) -> Digest {
+        let mut bytes = [7; 32];
+        bytes[0] = first;
+        Digest::from_bytes(bytes)
+    }
+
+    fn leaf(key: Digest) -> Option<Node> {
+        Leaf::new(key, vec![1]).map(Node::Leaf)
+    }
+
+    fn step(length: u8, bitmap: u16) -> Step {
+        let siblings = nibbles_of(bitmap).map(key).collect();
+        Step {
+            length,
+            bitmap,
+            count: 100,
+            siblings,
+        }
+    }
+
+    /// A proof that is malformed in itself: no root is the one that it leads to.
+    fn refused(steps: Vec<Step>, end: Option<Node>) -> bool {
+        let proof = Proof { steps, end };
+        let says = proof.verify(&Digest::ZERO, &key(0x12));
+        let of_this_form = says == Err(ProofError::OtherKey { key: key(0x12) });
+        assert!(of_this_form || matches!(says, Err(ProofError::OtherRoot { .. })));
+        of_this_form
+    }
+
+    #[test]
+    fn a_path_that_is_not_the_keys_is_refused_under_every_root() {
+        let towards = || vec![step(0, 0b100), step(1, 0b1000)];
+        assert!(!refused(towards(), leaf(key(0x12))));
+        // The last node lies in another slot of the last step, or the key's slot is a sibling.
+        assert!(refused(towards(), leaf(key(0x13))));
+        assert!(refused(vec![step(0, 0b110)], leaf(key(0x12))));
+        // The path could go on, since the last node has a child for the key.
+        let inner = |nibbles, below: u8| {
+            let prefix = Prefix::of(&key(below), 1);
+            Inner::new(prefix, nibbles, 2, vec![key(0); 2]).map(Node::Inner)
+        };
+        assert!(refused(vec![step(0, 0b100)], inner(0b110, 0x12)));
+        assert!(!refused(vec![step(0, 0b100)], inner(0b1010, 0x12)));
+        assert!(refused(vec![step(0, 0b100)], inner(0b1010, 0x22)));
+    }
+
+    #[test]
+    fn steps_that_do_not_go_down_are_refused() {
+        let decoded = |steps: Vec<Step>, end| {
+            let proof = Proof { steps, end };
+            Proof::decode(&proof.encode()).is_ok_and(|decoded| decoded == proof)
+        };
+        let end = || leaf(key(0x12));
+        assert!(decoded(vec![step(0, 1), step(1, 1), step(63, 1)], end()));
+        for steps in [
+            vec![step(1, 1), step(1, 1)],
+            vec![step(1, 1), step(0, 1)],
+            vec![step(64, 1)],
+            vec![step(0, 0)],
+            vec![step(0, u16::MAX)],
+            vec![Step {
+                count: 1,
+                ..step(0, 1)
+            }],
+        ] {
+            assert!(!decoded(steps.clone(), end()), "{steps:?}");
+        }
+        assert!(!decoded(vec![step(0, 1)], None));
+    }
+
+    #[test]
+    fn the_longest_proof_is_as_long_as_stated() {
+        let steps = (0..NIBBLES).map(|length| step(length, 0x7fff)).collect();
+        let end = Leaf::new(key(0), vec![0; super::super::MAX_VALUE]).map(Node::Leaf);
+        let proof = Proof { steps, end };
+        let bytes = proof.encode();
+        assert_eq!(bytes.len(), MAX_PROOF);
+        assert_eq!(Proof::decode(&bytes), Ok(proof));
     }
 }

@@ -550,6 +550,31 @@ fn missing_and_damaged_nodes_are_errors_and_never_values() {
     assert_eq!(refused, Err(TreeError::Damaged { digest: leaf }));
 }
 
+/// A tree whose leaves hang in each other's slots: every digest fits, no place does.
+#[test]
+fn a_node_in_the_wrong_place_is_damage() {
+    let model = numbered(2);
+    let mut tree = Tree::of(&model);
+    let Node::Inner(honest) = &tree.nodes[&tree.root] else {
+        unreachable!("two leaves")
+    };
+    let mut swapped: Vec<Digest> = honest.children().map(|(_, child)| *child).collect();
+    swapped.reverse();
+    let wrong = Inner::new(
+        *honest.prefix(),
+        honest.bitmap(),
+        honest.count(),
+        swapped.clone(),
+    );
+    let wrong = Node::Inner(wrong.unwrap());
+    tree.root = wrong.digest();
+    tree.nodes.insert(tree.root, wrong);
+    for key in model.keys() {
+        let got = get(&tree.nodes, &tree.root, key);
+        assert!(matches!(got, Err(TreeError::Damaged { digest }) if swapped.contains(&digest)));
+    }
+}
+
 /// An absence may be shown by a leaf of another key, a diverging prefix and an empty slot; each is
 /// refused for a key that it does not settle.
 #[test]

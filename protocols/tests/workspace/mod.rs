@@ -150,13 +150,12 @@ fn literal_length(text: &str) -> usize {
     if let Some(raw) = unprefixed.strip_prefix('r') {
         let quote = raw.trim_start_matches('#');
         let hashes = raw.len() - quote.len();
-        if quote.starts_with('"') {
-            let end = format!("\"{}", "#".repeat(hashes));
-            let inside = &quote[1..];
-            let length = inside.find(&end).map_or(inside.len(), |at| at + end.len());
-            return prefix + 1 + hashes + 1 + length;
-        }
-        return 0;
+        let Some(inside) = quote.strip_prefix('"') else {
+            return 0;
+        };
+        let end = format!("\"{}", "#".repeat(hashes));
+        let length = inside.find(&end).map_or(inside.len(), |at| at + end.len());
+        return prefix + 1 + hashes + 1 + length;
     }
     match quoted_length(unprefixed) {
         0 => 0,
