@@ -4,8 +4,12 @@
 //! To embed a node, open a [`decube_store::Store`], fill a [`NodeConfig`], and call [`Node::start`];
 //! the [`Handle`] does the rest.
 
+pub mod api;
+pub mod client;
 pub mod network;
 mod node;
+pub mod run;
+pub mod settings;
 
 pub use node::{
     Handle, Node, NodeConfig, NodeStatus, RequestError, Role, StartError, StopReason,

@@ -1,0 +1,165 @@
+//! Which document a request means: an id, a unique prefix of one, or `collection/name`.
+
+use decube_crypto::Digest;
+use decube_protocols::documents::{Command, DocumentEntry, Reply, Source};
+use decube_protocols::types::{CollectionId, CollectionName, DocumentId, DocumentName};
+
+use super::extract::parse;
+use super::{Api, Code, Problem, failure};
+use crate::node::Handle;
+
+/// The fewest digits of an id's prefix: fewer would be typed by mistake.
+const MIN_PREFIX: usize = 4;
+/// How many documents an ambiguous reference is answered with at most.
+const MAX_CANDIDATES: usize = 16;
+
+impl Api {
+    /// The document that `reference` names. A whole id is taken without looking it up.
+    pub(super) async fn resolve(&self, reference: &str) -> Result<DocumentId, Problem> {
+        if let Some((collection, name)) = reference.split_once('/') {
+            return self.resolve_name(reference, collection, name).await;
+        }
+        if let Ok(id) = reference.parse() {
+            return Ok(id);
+        }
+        let digits = reference.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !digits || !(MIN_PREFIX..2 * Digest::LENGTH).contains(&reference.len()) {
+            return Err(Problem::new(
+                Code::Malformed,
+                format!(
+                    "{reference:?} names no document: write collection/name, or the id's \
+                     {MIN_PREFIX} to 64 hexadecimal digits"
+                ),
+            ));
+        }
+        let prefix = reference.to_ascii_lowercase();
+        let found = self
+            .read(move |handle| with_prefix(handle, &prefix))
+            .await?;
+        one(reference, found)
+    }
+
+    async fn resolve_name(
+        &self,
+        reference: &str,
+        collection: &str,
+        name: &str,
+    ) -> Result<DocumentId, Problem> {
+        let collection = self.collection_id(collection)?;
+        let name: DocumentName = parse("the document's name", name)?;
+        let Reply::Named(found) = self.command(Command::Named { collection, name }).await? else {
+            return Err(unexpected());
+        };
+        let live = |entry: &&DocumentEntry| !entry.removed && !entry.forgotten;
+        let candidates: Vec<_> = found.iter().filter(live).map(|entry| entry.id).collect();
+        match (candidates.is_empty(), found.first()) {
+            (true, Some(gone)) if gone.removed => Err(Problem::new(
+                Code::Removed,
+                format!("the document {reference} ({}) was removed", gone.id),
+            )),
+            (true, Some(gone)) => Err(Problem::new(
+                Code::Forgotten,
+                format!("this node forgot its copy of {reference} ({})", gone.id),
+            )),
+            (true, None) | (false, _) => one(reference, candidates),
+        }
+    }
+
+    /// The collection that `reference`, a name or an id, names. It need not exist.
+    pub(super) fn collection_id(&self, reference: &str) -> Result<CollectionId, Problem> {
+        if let Ok(id) = reference.parse() {
+            return Ok(id);
+        }
+        let name: CollectionName = parse("the collection", reference)?;
+        Ok(CollectionId::of(&self.handle.network_id(), name.as_str()))
+    }
+}
+
+/// The only one of `found`.
+fn one(reference: &str, found: Vec<DocumentId>) -> Result<DocumentId, Problem> {
+    match found.as_slice() {
+        [id] => Ok(*id),
+        [] => Err(Problem::new(
+            Code::UnknownDocument,
+            format!("there is no document {reference} at this node; `decube doc ls` lists them"),
+        )),
+        [_, _, ..] => {
+            let ids: Vec<String> = found.iter().map(ToString::to_string).collect();
+            let detail = format!(
+                "{reference} names {} documents, use an id instead: {}",
+                ids.len(),
+                ids.join(", ")
+            );
+            let mut problem = Problem::new(Code::Ambiguous, detail);
+            problem.candidates = found;
+            Err(problem)
+        }
+    }
+}
+
+/// Documents whose ids start with the hexadecimal digits `prefix`, in any collection.
+fn with_prefix(handle: &Handle, prefix: &str) -> Result<Vec<DocumentId>, Problem> {
+    let Ok(first) = format!("{prefix:0<64}").parse::<Digest>() else {
+        return Ok(Vec::new());
+    };
+    let before = DocumentId(before(&first));
+    let mut found = Vec::new();
+    for collection in super::reads::collection_names(handle)?.into_keys() {
+        let after = Some((collection, before));
+        let documents = handle.store().documents();
+        let page = documents
+            .documents(Some(&collection), after, MAX_CANDIDATES)
+            .map_err(failure::store)?;
+        let ids = page.iter().map(|stored| stored.id);
+        found.extend(ids.take_while(|id| id.to_string().starts_with(prefix)));
+    }
+    found.truncate(MAX_CANDIDATES);
+    Ok(found)
+}
+
+/// The digest just before `digest` in order; zero for zero itself.
+fn before(digest: &Digest) -> Digest {
+    let mut bytes = *digest.as_bytes();
+    if *digest == Digest::ZERO {
+        return *digest;
+    }
+    for byte in bytes.iter_mut().rev() {
+        let (less, borrow) = byte.overflowing_sub(1);
+        *byte = less;
+        if !borrow {
+            break;
+        }
+    }
+    Digest::from_bytes(bytes)
+}
+
+/// The problem of a reply that is not the one to the command.
+pub(super) fn unexpected() -> Problem {
+    Problem::new(
+        Code::Store,
+        "the node gave an answer to another question, which is a bug",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_before_another_borrows() {
+        let digest = |text: &str| format!("{text:0<64}").parse::<Digest>().unwrap();
+        let expected = format!("abcc{}", "f".repeat(60));
+        assert_eq!(before(&digest("abcd")).to_string(), expected);
+        assert_eq!(before(&Digest::ZERO), Digest::ZERO);
+        assert!(before(&digest("1")) < digest("1"));
+    }
+
+    #[test]
+    fn several_documents_are_named_in_the_problem() {
+        let ids = [1, 2].map(|n| DocumentId(Digest::from_bytes([n; 32])));
+        let problem = one("notes/readme", ids.to_vec()).unwrap_err();
+        assert_eq!(problem.code, Code::Ambiguous);
+        assert_eq!(problem.candidates, ids);
+        assert!(problem.detail.contains(&ids[1].to_string()));
+    }
+}
