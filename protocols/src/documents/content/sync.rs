@@ -120,9 +120,10 @@ fn bounded(have: &Have) -> bool {
 }
 
 impl Content {
-    /// The next message to the peer of `state`, if there is anything to say.
+    /// The next message to the peer of `state`, if there is anything to say, and how many changes
+    /// are in it.
     #[must_use]
-    pub fn sync_message(&self, state: &mut SyncState) -> Option<Vec<u8>> {
+    pub fn sync_message(&self, state: &mut SyncState) -> Option<(Vec<u8>, usize)> {
         let generate = || self.automerge().generate_sync_message(&mut state.0);
         // What Automerge works on came from a peer in part.
         let Ok(Some(mut message)) = catch_unwind(AssertUnwindSafe(generate)) else {
@@ -146,8 +147,9 @@ impl Content {
                     .remove(&super::to_automerge(&change.hash()));
             }
         }
+        let count = kept.len();
         message.changes = kept.into();
-        Some(message.encode())
+        Some((message.encode(), count))
     }
 
     /// Notes what the peer said, after the message's changes were admitted.
@@ -214,11 +216,11 @@ mod tests {
     fn sync(here: &mut Content, there: &mut Content) -> usize {
         let (mut asks, mut answers) = (SyncState::default(), SyncState::default());
         for count in 1..100 {
-            let Some(message) = here.sync_message(&mut asks) else {
+            let Some((message, _)) = here.sync_message(&mut asks) else {
                 return count;
             };
             deliver(there, &mut answers, &message);
-            let Some(message) = there.sync_message(&mut answers) else {
+            let Some((message, _)) = there.sync_message(&mut answers) else {
                 return count;
             };
             deliver(here, &mut asks, &message);
