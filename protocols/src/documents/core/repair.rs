@@ -514,6 +514,20 @@ impl<S: Source> Core<S> {
         }
     }
 
+    /// Whether every collection was found equal, but for documents put aside, with at least one of
+    /// the connected peers; so it is as well when there is no peer or no collection.
+    #[must_use]
+    pub fn is_synced(&self) -> bool {
+        let proven = |standing: &Standing| {
+            standing.proven.is_some()
+                || matches!(standing.state, SyncState::EqualExcept | SyncState::NotReplicated)
+        };
+        let by_any = |id: &CollectionId| {
+            self.peers.values().any(|peer| peer.standings.get(id).is_some_and(proven))
+        };
+        self.peers.is_empty() || self.library.collections.keys().all(by_any)
+    }
+
     pub(super) fn sync_status(&self) -> Vec<CollectionStatus> {
         let status = |id: &CollectionId| {
             let own = self.library.summary(*id)?;

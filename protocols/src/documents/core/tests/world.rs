@@ -109,7 +109,8 @@ impl World {
     }
 
     pub(super) fn input(&mut self, node: usize, input: Input) {
-        let effects = self.cores[node].handle(self.time(), input);
+        let now = self.time();
+        let effects = self.cores[node].handle(now, input);
         self.perform(node, effects);
     }
 
@@ -190,7 +191,8 @@ impl World {
                 let (_, (from, to, delivery)) = self.queue.pop_first().unwrap();
                 self.deliver(from, to, delivery);
             } else if let Some((_, node)) = timer {
-                let effects = self.cores[node].handle_timeout(self.time());
+                let now = self.time();
+                let effects = self.cores[node].handle_timeout(now);
                 self.perform(node, effects);
             }
         }
