@@ -22,7 +22,7 @@ use super::fetch::Want;
 use super::io::{ChainSource, ConsensusMessage, Effect, Event, FinalAnnouncement, Offence, Record};
 use super::views::{BadVote, Kind};
 use crate::types::{
-    BlockId, Certificate, Now, PeerId, Proposal, Subject, Transaction, ValidatorIndex, View, Vote,
+    BlockId, Certificate, Height, Now, PeerId, Proposal, Subject, Transaction, ValidatorIndex, View, Vote,
 };
 
 /// Beyond this many blocks that are not final, leaders propose empty ones only: a range of blocks
@@ -45,6 +45,8 @@ pub(super) enum Readiness {
     Executed,
     Missing(BlockId),
     Invalid,
+    /// It does not descend from the final tip: it has another block at that height.
+    Forked(Height),
 }
 
 impl<S: ChainSource> Core<S> {
@@ -182,7 +184,7 @@ impl<S: ChainSource> Core<S> {
                         return Ok(complete.then_some(parent));
                     }
                     Readiness::Missing(block) => self.want(Want::Block(block), view),
-                    Readiness::Invalid => {}
+                    Readiness::Invalid | Readiness::Forked(_) => {}
                 }
             }
             if !nullified {
@@ -263,7 +265,7 @@ impl<S: ChainSource> Core<S> {
         }
         match self.ready(&header.parent)? {
             Readiness::Executed => {}
-            Readiness::Invalid => return Ok(Verdict::Wait),
+            Readiness::Invalid | Readiness::Forked(_) => return Ok(Verdict::Wait),
             Readiness::Missing(block) => {
                 self.want(Want::Block(block), proposal.view);
                 return Ok(Verdict::Wait);
@@ -276,7 +278,9 @@ impl<S: ChainSource> Core<S> {
         let id = proposal.block.id();
         match self.ready(&id)? {
             Readiness::Executed => Ok(Verdict::Valid),
-            Readiness::Missing(_) | Readiness::Invalid => Ok(Verdict::Invalid),
+            Readiness::Missing(_) | Readiness::Invalid | Readiness::Forked(_) => {
+                Ok(Verdict::Invalid)
+            }
         }
     }
 
@@ -360,6 +364,7 @@ impl<S: ChainSource> Core<S> {
             }
             Readiness::Missing(block) => self.want(Want::Block(block), view),
             Readiness::Invalid => {}
+            Readiness::Forked(height) => return Err(Failure::Fork(height)),
         }
         Ok(())
     }
@@ -428,7 +433,7 @@ impl<S: ChainSource> Core<S> {
                 return Ok(Readiness::Missing(next));
             };
             if proposal.block.header.height <= self.chain.tip().header.height {
-                return Ok(Readiness::Invalid);
+                return Ok(Readiness::Forked(proposal.block.header.height));
             }
             path.push(Arc::clone(proposal));
             next = proposal.block.header.parent;

@@ -20,7 +20,7 @@ use crate::history::HistorySource;
 use crate::tree::{Node as TreeNode, NodeSource};
 use crate::types::{
     Action, BlockId, Certificate, CollectionName, CollectionState, CreateCollection, Genesis,
-    Height, NetworkId, Now, Parameters, PeerId, Power, Replica, RequestId, SignaturePolicy,
+    Header, Height, NetworkId, Now, Parameters, PeerId, Power, Replica, RequestId, SignaturePolicy,
     Statement, Timestamp, Transaction, Validator, ValidatorIndex, View, Vote, peer_id,
 };
 
@@ -150,6 +150,7 @@ impl ChainSource for Disk {
 #[derive(Debug, Default)]
 pub(super) struct Oracle {
     finals: BTreeMap<Height, BlockId>,
+    blocks: BTreeMap<BlockId, (Height, BlockId)>,
     votes: BTreeMap<View, BTreeMap<Statement, BTreeSet<ValidatorIndex>>>,
     pub(super) violations: Vec<String>,
     quorum: usize,
@@ -173,13 +174,38 @@ impl Oracle {
             .collect();
         let notarizations =
             quorums.iter().filter(|it| matches!(it, Statement::Notarize(_))).count();
-        let finalized = quorums.iter().any(|it| matches!(it, Statement::Finalize(_)));
+        let finalized: Vec<_> = quorums
+            .iter()
+            .filter(|it| matches!(it, Statement::Finalize(_)))
+            .filter_map(Statement::subject)
+            .collect();
         if notarizations > 1 {
             self.violations.push(format!("two notarizations of view {}", vote.view));
         }
-        if finalized && quorums.contains(&Statement::Nullify) {
+        if !finalized.is_empty() && quorums.contains(&Statement::Nullify) {
             let view = vote.view;
             self.violations.push(format!("view {view} is both finalized and nullified"));
+        }
+        for subject in finalized {
+            self.saw_finalization(subject.block, vote.view);
+        }
+    }
+
+    fn saw_block(&mut self, header: &Header) {
+        self.blocks.insert(header.id(), (header.height, header.parent));
+    }
+
+    /// A quorum finalized the block, so it and its ancestors are final, whoever knows it.
+    fn saw_finalization(&mut self, block: BlockId, view: View) {
+        let mut next = block;
+        while let Some((height, parent)) = self.blocks.get(&next).copied() {
+            let first = *self.finals.entry(height).or_insert(next);
+            if first != next {
+                let text = format!("view {view} finalized another block at height {height}");
+                self.violations.push(text);
+                return;
+            }
+            next = parent;
         }
     }
 
@@ -415,6 +441,9 @@ impl Net {
             if let ConsensusMessage::Vote { vote, .. } = message {
                 self.oracle.saw_vote(vote);
             }
+            if let ConsensusMessage::Proposal(proposal) = message {
+                self.oracle.saw_block(&proposal.block.header);
+            }
             if self.filter.is_some_and(|filter| !filter(from, to, message)) {
                 return;
             }
@@ -440,6 +469,7 @@ impl Net {
     }
 
     fn perform(&mut self, index: usize, effects: Vec<Effect>) {
+        self.check_prune(&effects);
         let hostile = self.is_hostile(index);
         for effect in effects {
             if !hostile && self.random.below(10_000) < self.faults.crash {
@@ -465,6 +495,9 @@ impl Net {
                 self.send(index, to, Delivery::Message(message));
             }
             Effect::Broadcast(message) => {
+                if let ConsensusMessage::Vote { vote, .. } = &message {
+                    self.check_durable(index, vote);
+                }
                 for to in 0..self.validators {
                     self.send(index, to, Delivery::Message(message.clone()));
                 }
@@ -481,6 +514,51 @@ impl Net {
             Effect::Notify(event) => self.nodes[index].events.push(event),
             Effect::Penalize { peer, offence } => self.penalties.push((index, peer, offence)),
             Effect::Respond { .. } | Effect::RespondTransactions { .. } => {}
+        }
+    }
+
+    /// What a log is pruned for must have been durable before.
+    fn check_prune(&self, effects: &[Effect]) {
+        let mut last_final = None;
+        for effect in effects {
+            match effect {
+                Effect::Persist(Record::Final(record)) => {
+                    last_final = Some(record.block.block.header.view);
+                }
+                Effect::Persist(Record::Prune { view, .. }) => {
+                    assert!(last_final.is_none_or(|last| *view < last), "seed {}", self.seed);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A vote that leaves a node is in its log, with all that it rests on.
+    fn check_durable(&self, index: usize, vote: &Vote) {
+        let kept = self.nodes[index].disk.0.borrow();
+        let (log, seed) = (&kept.log, self.seed);
+        let last_final = kept.finals.last().map_or(View(0), |it| it.block.header.view);
+        assert!(log.votes.contains(vote), "seed {seed}: {vote:?} of node {index} is not durable");
+        let certified = |view: View, wanted: &dyn Fn(&Statement) -> bool| {
+            view <= last_final
+                || log.certificates.iter().any(|it| it.view == view && wanted(&it.statement))
+        };
+        let entry = vote.view.previous().unwrap();
+        if matches!(vote.statement, Statement::Finalize(_)) {
+            let notarized = |it: &Statement| matches!(it, Statement::Notarize(_));
+            assert!(certified(vote.view, &notarized), "seed {seed}: no notarization");
+        } else {
+            assert!(certified(entry, &|_| true), "seed {seed}: nothing led into {}", vote.view);
+        }
+        let Statement::Notarize(subject) = vote.statement else { return };
+        let held = log.proposals.iter().any(|it| it.block.id() == subject.block);
+        assert!(held, "seed {seed}: the notarized block is not durable");
+        let parent = |it: &Statement| *it != Statement::Nullify;
+        assert!(certified(subject.parent_view, &parent), "seed {seed}: no notarized parent");
+        let nullified = |it: &Statement| *it == Statement::Nullify;
+        for view in subject.parent_view.0 + 1..vote.view.0 {
+            let skips = self.nodes[index].config.mutant == Some(Mutant::SkippedNullifications);
+            assert!(skips || certified(View(view), &nullified), "seed {seed}: {view} not nullified");
         }
     }
 

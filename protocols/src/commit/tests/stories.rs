@@ -25,6 +25,7 @@ fn four_validators_commit_and_a_follower_sees_it() {
 #[test]
 fn a_single_validator_commits_alone() {
     let mut net = Net::new(1, 1, GOOD);
+    net.run(Duration::from_millis(30));
     for nonce in 1..=5 {
         let wish = transaction(&net.network, 200, nonce);
         net.submit(0, wish);
