@@ -1,0 +1,170 @@
+//! The end of a run: is everything equal after healing, and does all that was promised hold?
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use decube_crypto::Digest;
+use decube_protocols::documents::Source as _;
+use decube_protocols::light::{self, Presence};
+use decube_protocols::types::{CollectionId, DocumentId, Height};
+
+use super::start::held;
+use super::{Event, Summary, World};
+use crate::sim::oracle::{Check, Violation};
+use crate::sim::plan::NodeIndex;
+
+/// How long the network has to become equal once nothing breaks any more: several comparisons of
+/// collections, and a few views at the slowest pace.
+const HEALING: Duration = Duration::from_secs(90);
+
+/// How often is looked.
+const LOOK: Duration = Duration::from_millis(400);
+
+/// How many blocks must become final after healing.
+const FINALS_AFTER_HEALING: u64 = 3;
+
+/// How many blocks must become final in a whole run, so that an idle one fails.
+const FINALS: u64 = 10;
+
+/// How many documents have their proof made and verified.
+const PROOFS: usize = 4;
+
+type Done = Result<(), Violation>;
+
+impl World {
+    /// Looks whether the network is equal, and ends the run when it is.
+    pub(super) fn look(&mut self) -> Done {
+        let Some(healed) = self.healed else { return Ok(()) };
+        let Some(reason) = self.unequal()? else {
+            self.log(format_args!("everything is equal"));
+            self.check_promises()?;
+            self.done = true;
+            return Ok(());
+        };
+        if self.now > healed.at + HEALING {
+            let what = format!("{} s after healing: {reason}", HEALING.as_secs());
+            return Err(Violation::new(Check::Convergence, what));
+        }
+        self.after(LOOK, Event::Look);
+        Ok(())
+    }
+
+    /// Why the network is not equal yet.
+    fn unequal(&self) -> Result<Option<String>, Violation> {
+        let Some(healed) = self.healed else { return Ok(Some("not healed".into())) };
+        let honest = self.plan.honest();
+        let target = Height(healed.height.0 + FINALS_AFTER_HEALING);
+        let mut heights: BTreeMap<Height, Vec<NodeIndex>> = BTreeMap::new();
+        let mut roots: BTreeMap<CollectionId, BTreeMap<Digest, Vec<NodeIndex>>> = BTreeMap::new();
+        for node in honest {
+            let Some(running) = &self.nodes[node].running else {
+                return Ok(Some(format!("node {node} is down")));
+            };
+            let core = &running.cores.commit;
+            if let Some(failure) = core.failure() {
+                let what = format!("node {node} halted: {failure}");
+                return Err(Violation::new(Check::Failure, what));
+            }
+            if !core.is_ready() {
+                return Ok(Some(format!("node {node} is not ready")));
+            }
+            heights.entry(core.final_height()).or_default().push(node);
+            for collection in self.collections.keys() {
+                let root = running.store.documents().collection_root(collection);
+                let root =
+                    root.map_err(|error| Violation::new(Check::Failure, error.to_string()))?;
+                roots.entry(*collection).or_default().entry(root).or_default().push(node);
+            }
+        }
+        if heights.len() > 1 {
+            return Ok(Some(format!("final heights differ: {heights:?}")));
+        }
+        if heights.keys().any(|height| *height < target) {
+            return Ok(Some(format!("final at {heights:?}, not at {target}")));
+        }
+        if let Some((collection, roots)) = roots.iter().find(|(_, roots)| roots.len() > 1) {
+            return Ok(Some(format!("collection {collection} differs: {roots:?}")));
+        }
+        if let Some((at, intent)) = self.intents.first_key_value() {
+            return Ok(Some(format!("{intent:?} of {at:?} is unanswered")));
+        }
+        let open = self.promises.settle(&self.chain)?;
+        if let Some(transaction) = open.first() {
+            return Ok(Some(format!("transaction {transaction} is neither final nor expired")));
+        }
+        Ok(None)
+    }
+
+    /// All that was acknowledged anywhere must be everywhere now.
+    fn check_promises(&self) -> Done {
+        let all = self.promises.of_all();
+        for node in self.plan.honest() {
+            let Some(running) = &self.nodes[node].running else { continue };
+            for (document, wanted) in &all {
+                let held = held(&running.store, document, wanted)
+                    .map_err(|error| Violation::new(Check::Lost, error))?;
+                self.promises.check(node, document, wanted, &held, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Proofs of committed versions, made by one node and verified against the genesis alone.
+    fn prove(&self) -> Result<usize, Violation> {
+        let wrong = |what: String| Violation::new(Check::Proof, what);
+        let Some(node) = self.plan.honest().first().copied() else { return Ok(0) };
+        let Some(running) = &self.nodes[node].running else { return Ok(0) };
+        let chain = running.store.chain();
+        let committed = self.chain.documents();
+        for (document, (height, entry)) in committed.iter().take(PROOFS) {
+            for at in [None, Some(*height)] {
+                let proof = light::prove(&chain, entry.collection, *document, at)
+                    .map_err(|error| wrong(format!("document {document}: {error}")))?;
+                let verified = proof
+                    .verify(&self.plan.genesis)
+                    .map_err(|error| wrong(format!("document {document}: {error}")))?;
+                match verified.presence {
+                    Presence::Committed { version, .. } if version == entry.heads.version() => {}
+                    other => return Err(wrong(format!("document {document}: {other:?}"))),
+                }
+            }
+        }
+        self.prove_absence(&chain)?;
+        Ok(committed.len().min(PROOFS))
+    }
+
+    fn prove_absence(&self, chain: &decube_store::ChainReader) -> Done {
+        let wrong = |what: String| Violation::new(Check::Proof, what);
+        let Some(collection) = self.collections.keys().next() else { return Ok(()) };
+        let nothing = DocumentId(Digest::of("decube/sim-nothing/1", &[]));
+        let proof = light::prove(chain, *collection, nothing, None)
+            .map_err(|error| wrong(format!("an absent document: {error}")))?;
+        let verified = proof
+            .verify(&self.plan.genesis)
+            .map_err(|error| wrong(format!("an absent document: {error}")))?;
+        match verified.presence {
+            Presence::Absent => Ok(()),
+            other => Err(wrong(format!("an absent document: {other:?}"))),
+        }
+    }
+
+    /// What the run did.
+    pub(super) fn summary(&self) -> Result<Summary, Violation> {
+        let finals = self.chain.height().0;
+        if finals < FINALS {
+            let what = format!("{finals} final blocks, at least {FINALS} are expected");
+            return Err(Violation::new(Check::Progress, what));
+        }
+        let healed = self.healed.map_or(Duration::ZERO, |healed| healed.at);
+        Ok(Summary {
+            counts: self.counts.clone(),
+            finals,
+            views: self.votes.views(),
+            edits: self.promises.edits(),
+            submitted: self.promises.submitted(),
+            virtual_time: self.now,
+            healing_time: self.now.saturating_sub(healed),
+            proofs: self.prove()?,
+        })
+    }
+}
