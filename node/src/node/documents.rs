@@ -69,6 +69,12 @@ pub(super) struct Worker {
     pub(super) next_command: u64,
 }
 
+/// What the committed state says to a documents core that starts.
+pub(super) fn known(collections: Vec<CollectionId>, height: Height) -> Vec<Input> {
+    let collections = collections.into_iter().map(Input::Collection);
+    collections.chain([Input::Final(height)]).collect()
+}
+
 /// Hands work over without waiting; what does not fit is dropped, since its sender asks again.
 pub(super) fn hand_over(documents: &mpsc::Sender<Work>, work: Work) {
     if let Err(error) = documents.try_send(work) {
@@ -77,12 +83,18 @@ pub(super) fn hand_over(documents: &mpsc::Sender<Work>, work: Work) {
 }
 
 impl Worker {
-    /// Runs until the inbox closes or a write fails.
+    /// Runs until the inbox closes or a write fails, after telling the core what is `known` from
+    /// before.
     pub(super) async fn run(
         mut self,
         mut inbox: mpsc::Receiver<Event>,
         mut work: mpsc::Receiver<Work>,
+        known: Vec<Input>,
     ) -> Result<(), StoreError> {
+        for input in known {
+            let effects = self.core.handle(self.clock.now(), input);
+            self.settle(effects)?;
+        }
         loop {
             let wake = self.core.poll_timeout().map(|at| self.clock.at(at));
             let mut effects = Vec::new();

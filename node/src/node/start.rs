@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use decube_crypto::SecretKey;
-use decube_protocols::types::{CollectionId, Epoch, Genesis, NetworkId, PeerId, Timestamp, peer_id};
+use decube_protocols::types::{CollectionId, Epoch, Genesis, Height, NetworkId, PeerId, Timestamp, peer_id};
 use decube_protocols::{commit, documents as documents_core, submission};
 use decube_store::{KnownPeer, Store, StoreError, VoteLog};
 use libp2p::Multiaddr;
@@ -98,6 +98,7 @@ struct Parts {
     documents: documents_core::Core<decube_store::DocumentReader>,
     submission: submission::Core<decube_store::ChainReader>,
     collections: Vec<CollectionId>,
+    commit_height: Height,
 }
 
 impl Parts {
@@ -120,12 +121,10 @@ impl Parts {
             .map(|collection| CollectionId::of(&network_id, collection.name.as_str()))
             .collect();
         let documents = documents_core::Core::new(
-            documents_settings(config, network_id, me)?,
+            documents_settings(config, network_id)?,
             config.store.documents(),
-            collections.clone(),
-            commit.final_height(),
-            now,
-        )?;
+        )
+        .map_err(|error| StartError::State(error.to_string()))?;
         let submission = submission::Core::new(
             submission::Config::new(config.genesis.clone(), me, config.author.clone()),
             chain,
@@ -133,6 +132,7 @@ impl Parts {
             now,
         );
         let topics = Topics::of(&network_id);
+        let commit_height = commit.final_height();
         Ok(Self {
             clock,
             me,
@@ -144,6 +144,7 @@ impl Parts {
             documents,
             submission,
             collections,
+            commit_height,
         })
     }
 
@@ -191,9 +192,10 @@ impl Parts {
             next_wish: 0,
         };
         let first = self.first;
+        let known = documents::known(self.collections, self.commit_height);
         let (inbox, documents_inbox) = inboxes;
         worker("consensus", ended.clone(), consensus.run(inbox, consensus_queue, first))?;
-        worker("documents", ended.clone(), documents.run(documents_inbox, documents_queue))?;
+        worker("documents", ended.clone(), documents.run(documents_inbox, documents_queue, known))?;
         Ok(Shared {
             genesis: config.genesis.clone(),
             network_id: self.network_id,
@@ -217,7 +219,7 @@ fn role(config: &NodeConfig, me: &PeerId) -> (Role, Option<SecretKey>) {
     let validators = config.genesis.validator_set();
     let Some(index) = validators.index_of_peer(me) else { return (Role::Follower, None) };
     match (&config.validator, config.store.vote_log()) {
-        (Some(key), VoteLog::Ready) => (Role::Validator { index }, Some(key.clone())),
+        (Some(key), VoteLog::Held) => (Role::Validator { index }, Some(key.clone())),
         (_, log) => {
             warn!(validator = index.0, ?log, "this node does not vote: its vote log is not there");
             (Role::ValidatorWithoutLog { index }, None)
@@ -228,16 +230,15 @@ fn role(config: &NodeConfig, me: &PeerId) -> (Role, Option<SecretKey>) {
 fn documents_settings(
     config: &NodeConfig,
     network: NetworkId,
-    me: PeerId,
 ) -> Result<documents_core::Config, StartError> {
     Ok(documents_core::Config {
         network,
-        peer: me,
-        peer_key: config.peer.clone(),
         author: config.author.clone(),
-        session: random()?,
+        peer_key: config.peer.clone(),
+        nonce: random()?.to_le_bytes(),
         seed: random()?,
         anti_entropy_interval: config.anti_entropy_interval,
+        cache_bytes: documents_core::Config::CACHE_BYTES,
     })
 }
 
