@@ -50,7 +50,7 @@ pub struct Config {
     peer: PeerId,
     key: Option<SecretKey>,
     /// A rule to break, to show that the tests notice.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "mutants"))]
     pub(super) mutant: Option<Mutant>,
 }
 
@@ -63,16 +63,25 @@ impl Config {
             genesis,
             peer,
             key,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "mutants"))]
             mutant: None,
         }
+    }
+
+    /// The same with a rule broken. Only the simulator is built with this.
+    #[cfg(feature = "mutants")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_mutant(mut self, mutant: Mutant) -> Self {
+        self.mutant = Some(mutant);
+        self
     }
 }
 
 /// A guard of the protocol that is dropped, to show that the tests notice.
-#[cfg(test)]
+#[cfg(any(test, feature = "mutants"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mutant {
+pub enum Mutant {
     /// A view may be both finalized and nullified by one validator.
     FinalizeAndNullify,
     /// Skipped views need no nullification.
@@ -179,7 +188,7 @@ pub struct Core<S: ChainSource> {
     again: bool,
     pub(super) now: Duration,
     failure: Option<Failure<S::Failure>>,
-    #[cfg(test)]
+    #[cfg(any(test, feature = "mutants"))]
     pub(super) mutant: Option<Mutant>,
 }
 
@@ -230,7 +239,7 @@ impl<S: ChainSource> Core<S> {
             again: false,
             now: now.monotonic,
             failure: None,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "mutants"))]
             mutant: config.mutant,
         };
         core.restore(restored, now);
@@ -531,9 +540,9 @@ fn start_guard<E>(
     if validators.index_of_peer(&config.peer) != Some(index) {
         return Err(StartError::NotTheValidator);
     }
-    #[cfg(test)]
+    #[cfg(any(test, feature = "mutants"))]
     let mutant = config.mutant == Some(Mutant::FinalizeAndNullify);
-    #[cfg(not(test))]
+    #[cfg(not(any(test, feature = "mutants")))]
     let mutant = false;
     let guard = Guard::restore(key, network, validators, index, floor, restored, mutant)?;
     Ok(Some(guard))

@@ -35,6 +35,9 @@ mod views;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, feature = "mutants"))]
+#[doc(hidden)]
+pub use core::Mutant;
 pub use core::{Config, Core, Failure, StartError};
 pub use execution::{ExecutionError, GenesisState, MAX_EXPIRY, Malformed, outcome_leaf};
 pub use guard::{ForeignLog, GuardRefusal};

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::{Core, Failure};
-#[cfg(test)]
+#[cfg(any(test, feature = "mutants"))]
 use super::core::Mutant;
 use super::fetch::Want;
 use super::io::{ChainSource, ConsensusMessage, Effect, Event, FinalAnnouncement, Offence, Record};
@@ -285,7 +285,7 @@ impl<S: ChainSource> Core<S> {
     }
 
     fn skipped_are_nullified(&mut self, proposal: &Proposal) -> bool {
-        #[cfg(test)]
+        #[cfg(any(test, feature = "mutants"))]
         if self.mutant == Some(Mutant::SkippedNullifications) {
             return true;
         }
