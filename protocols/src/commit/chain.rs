@@ -79,10 +79,21 @@ impl<S: ChainSource> Chain<S> {
             let found = source.final_block(height).map_err(Failure::Source)?;
             found.ok_or(Failure::MissingBlock(height))?.block.header
         };
-        let tip = Tip { id: header.id(), header, peaks };
+        let tip = Tip {
+            id: header.id(),
+            header,
+            peaks,
+        };
         let write_quorum = genesis.parameters.write_quorum;
         let (executed, fresh) = (BTreeMap::new(), Vec::new());
-        Ok(Self { source, genesis: state, write_quorum, tip, executed, fresh })
+        Ok(Self {
+            source,
+            genesis: state,
+            write_quorum,
+            tip,
+            executed,
+            fresh,
+        })
     }
 
     pub(super) const fn source(&self) -> &S {
@@ -117,7 +128,9 @@ impl<S: ChainSource> Chain<S> {
 
     /// How many blocks lie between an executed block and the final tip.
     pub(super) fn depth(&self, id: &BlockId) -> u64 {
-        self.header(id).map_or(0, |header| header.height.0.saturating_sub(self.tip.header.height.0))
+        self.header(id).map_or(0, |header| {
+            header.height.0.saturating_sub(self.tip.header.height.0)
+        })
     }
 
     /// Builds and executes a block on an executed parent; none when the parent is not executed.
@@ -128,7 +141,9 @@ impl<S: ChainSource> Chain<S> {
         time: Timestamp,
         transactions: Vec<Transaction>,
     ) -> Result<Option<Block>, Failure<S::Failure>> {
-        let Some((parent_header, peaks)) = self.state_of(parent) else { return Ok(None) };
+        let Some((parent_header, peaks)) = self.state_of(parent) else {
+            return Ok(None);
+        };
         let (header, peaks) = (parent_header.clone(), peaks.clone());
         let height = header.height.next();
         let execution = self.run(parent, &header, height, &transactions)?;
@@ -142,7 +157,10 @@ impl<S: ChainSource> Chain<S> {
             time: Timestamp(time.0.max(header.time.0.saturating_add(1))),
             ..header
         };
-        let block = Block { header, transactions };
+        let block = Block {
+            header,
+            transactions,
+        };
         self.keep(block.clone(), execution, peaks);
         Ok(Some(block))
     }
@@ -193,7 +211,11 @@ impl<S: ChainSource> Chain<S> {
         }
         if let Some(last) = delivered.last() {
             let header = last.block.header.clone();
-            self.tip = Tip { id: header.id(), header, peaks: last.peaks.clone() };
+            self.tip = Tip {
+                id: header.id(),
+                header,
+                peaks: last.peaks.clone(),
+            };
             self.forget_others();
         }
         delivered
@@ -205,15 +227,28 @@ impl<S: ChainSource> Chain<S> {
         executed: &Executed,
         finalization: Option<Certificate>,
     ) -> FinalRecord {
-        let Executed { block, execution, history, .. } = executed;
+        let Executed {
+            block,
+            execution,
+            history,
+            ..
+        } = executed;
         let (mut state_nodes, mut history) = (execution.nodes.clone(), history.clone());
         if block.header.height == Height(1) {
             let first = Peaks::default().append(&self.genesis.header.id().0);
             history.splice(0..0, first);
-            state_nodes.extend(self.genesis.nodes.iter().map(|(id, node)| (*id, node.clone())));
+            state_nodes.extend(
+                self.genesis
+                    .nodes
+                    .iter()
+                    .map(|(id, node)| (*id, node.clone())),
+            );
         }
         FinalRecord {
-            block: FinalBlock { block: block.clone(), outcomes: execution.outcomes.clone() },
+            block: FinalBlock {
+                block: block.clone(),
+                outcomes: execution.outcomes.clone(),
+            },
             finalization,
             state_nodes,
             history,
@@ -227,15 +262,23 @@ impl<S: ChainSource> Chain<S> {
         id: &BlockId,
         author: &AuthorId,
     ) -> Result<Option<u64>, Failure<S::Failure>> {
-        let Some(header) = self.header(id) else { return Ok(None) };
-        Ok(execution::last_nonce(&self.overlay(id), &header.state_root, author)?)
+        let Some(header) = self.header(id) else {
+            return Ok(None);
+        };
+        Ok(execution::last_nonce(
+            &self.overlay(id),
+            &header.state_root,
+            author,
+        )?)
     }
 
     fn state_of(&self, id: &BlockId) -> Option<(&Header, &Peaks)> {
         if *id == self.tip.id {
             return Some((&self.tip.header, &self.tip.peaks));
         }
-        self.executed.get(id).map(|executed| (&executed.block.header, &executed.peaks))
+        self.executed
+            .get(id)
+            .map(|executed| (&executed.block.header, &executed.peaks))
     }
 
     fn run(
@@ -246,15 +289,32 @@ impl<S: ChainSource> Chain<S> {
         transactions: &[Transaction],
     ) -> Result<Execution, Failure<S::Failure>> {
         let network = parent_header.network;
-        let context = Context { network, height, write_quorum: self.write_quorum };
+        let context = Context {
+            network,
+            height,
+            write_quorum: self.write_quorum,
+        };
         let overlay = self.overlay(parent);
-        Ok(execution::execute(&overlay, &parent_header.state_root, context, transactions)?)
+        Ok(execution::execute(
+            &overlay,
+            &parent_header.state_root,
+            context,
+            transactions,
+        )?)
     }
 
     fn keep(&mut self, block: Block, execution: Execution, mut peaks: Peaks) {
         let id = block.id();
         let history = peaks.append(&id.0);
-        self.executed.insert(id, Executed { block, execution, peaks, history });
+        self.executed.insert(
+            id,
+            Executed {
+                block,
+                execution,
+                peaks,
+                history,
+            },
+        );
     }
 
     /// The state after an executed block: its nodes, those of its ancestors, the final ones.
@@ -274,7 +334,13 @@ impl<S: ChainSource> Chain<S> {
         let mut by_height: Vec<_> = self
             .executed
             .iter()
-            .map(|(id, executed)| (executed.block.header.height, *id, executed.block.header.parent))
+            .map(|(id, executed)| {
+                (
+                    executed.block.header.height,
+                    *id,
+                    executed.block.header.parent,
+                )
+            })
             .collect();
         by_height.sort_unstable();
         for (_, id, parent) in by_height {
@@ -295,7 +361,11 @@ fn check_header(parent: &Header, peaks: &Peaks, header: &Header) -> Result<(), B
         && header.validators == parent.validators
         && header.next_validators.is_none()
         && header.time > parent.time;
-    if follows { Ok(()) } else { Err(BlockFault::Header) }
+    if follows {
+        Ok(())
+    } else {
+        Err(BlockFault::Header)
+    }
 }
 
 fn check_transactions(block: &Block, pool: &Pool) -> Result<(), BlockFault> {

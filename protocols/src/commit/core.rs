@@ -267,13 +267,21 @@ impl<S: ChainSource> Core<S> {
             return Some(self.now);
         }
         let votes = self.guard.is_some();
-        let timers = votes.then(|| self.timers.next(self.has_proposal())).flatten();
+        let timers = votes
+            .then(|| self.timers.next(self.has_proposal()))
+            .flatten();
         let patience = Some(self.timers.patience())
-            .filter(|at| votes && *at > self.now && !self.timers.is_idle());
-        [timers, patience, self.header_due, self.fetcher.next(), self.follower.next()]
-            .into_iter()
-            .flatten()
-            .min()
+            .filter(|at| *at > self.now && !self.timers.is_idle() && self.is_to_propose());
+        [
+            timers,
+            patience,
+            self.header_due,
+            self.fetcher.next(),
+            self.follower.next(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Why the core stopped, if it did: then it signs and answers nothing any more.
@@ -348,7 +356,8 @@ impl<S: ChainSource> Core<S> {
         let certified = self.views.highest_certified().map(View::next);
         self.view = self.view.max(certified.unwrap_or_default());
         self.view = self.view.max(guard.highest().unwrap_or_default());
-        self.timers.enter(now.monotonic, self.view, self.chain.tip().header.view);
+        self.timers
+            .enter(now.monotonic, self.view, self.chain.tip().header.view);
         if guard.nullified(self.view) {
             self.timers.nullified(now.monotonic);
         }
@@ -371,7 +380,10 @@ impl<S: ChainSource> Core<S> {
         if !self.out.log.is_empty()
             && let Some(view) = self.prune_ready.take()
         {
-            self.out.log(Record::Prune { epoch: self.epoch(), view });
+            self.out.log(Record::Prune {
+                epoch: self.epoch(),
+                view,
+            });
         }
         self.out.take()
     }
@@ -382,9 +394,11 @@ impl<S: ChainSource> Core<S> {
             Input::Request { from, id, request } => self.serve(from, id, request),
             Input::Response { id, from, result } => self.take_response(now, id, from, result),
             Input::Announced { from, announcement } => self.take_tip(now, from, *announcement),
-            Input::Transactions { from, id, transactions } => {
-                self.take_transactions(from, id, transactions)
-            }
+            Input::Transactions {
+                from,
+                id,
+                transactions,
+            } => self.take_transactions(from, id, transactions),
             Input::Connected(peer) => {
                 self.connect(now, peer);
                 Ok(())
@@ -477,7 +491,9 @@ impl<S: ChainSource> Core<S> {
     }
 
     pub(super) fn has_proposal(&self) -> bool {
-        self.views.round(self.view).is_some_and(|round| round.proposal.is_some())
+        self.views
+            .round(self.view)
+            .is_some_and(|round| round.proposal.is_some())
     }
 
     /// Nothing is pending, and every notarized block is final.
@@ -519,7 +535,10 @@ impl<S: ChainSource> Core<S> {
         self.out.log(Record::Vote(vote.clone()));
         // A certificate that this completes is found like any other, by its view.
         let _ = self.views.count(&vote);
-        self.broadcast(ConsensusMessage::Vote { vote, repeated: false });
+        self.broadcast(ConsensusMessage::Vote {
+            vote,
+            repeated: false,
+        });
         self.changed = true;
     }
 
@@ -535,8 +554,12 @@ fn start_guard<E>(
     floor: View,
     restored: &Restored,
 ) -> Result<Option<Guard>, StartError<E>> {
-    let Some(key) = config.key.clone() else { return Ok(None) };
-    let index = validators.index_of(&key.public()).ok_or(StartError::NotTheValidator)?;
+    let Some(key) = config.key.clone() else {
+        return Ok(None);
+    };
+    let index = validators
+        .index_of(&key.public())
+        .ok_or(StartError::NotTheValidator)?;
     if validators.index_of_peer(&config.peer) != Some(index) {
         return Err(StartError::NotTheValidator);
     }
@@ -553,10 +576,15 @@ fn newest_of<S: ChainSource>(
     chain: &Chain<S>,
 ) -> Result<Option<FinalAnnouncement>, Failure<S::Failure>> {
     let height = chain.tip().header.height;
-    let found = chain.source().finalization_from(height).map_err(Failure::Source)?;
-    Ok(found.filter(|(at, _)| *at == height).map(|(_, finalization)| FinalAnnouncement {
-        header: chain.tip().header.clone(),
-        finalization,
-        transactions: None,
-    }))
+    let found = chain
+        .source()
+        .finalization_from(height)
+        .map_err(Failure::Source)?;
+    Ok(found
+        .filter(|(at, _)| *at == height)
+        .map(|(_, finalization)| FinalAnnouncement {
+            header: chain.tip().header.clone(),
+            finalization,
+            transactions: None,
+        }))
 }

@@ -87,7 +87,11 @@ pub(super) fn execute<S: NodeSource>(
     context: Context,
     transactions: &[Transaction],
 ) -> Result<Execution, ExecutionError<S::Error>> {
-    let mut state = Staged { source, root: *root, changes: BTreeMap::new() };
+    let mut state = Staged {
+        source,
+        root: *root,
+        changes: BTreeMap::new(),
+    };
     let (mut ids, mut outcomes) = (Vec::new(), Vec::new());
     let (mut committed, mut collections) = (Vec::new(), Vec::new());
     let mut tree = Peaks::default();
@@ -129,7 +133,12 @@ pub(super) fn last_nonce<S: NodeSource>(
     root: &Digest,
     author: &AuthorId,
 ) -> Result<Option<u64>, ExecutionError<S::Error>> {
-    Staged { source, root: *root, changes: BTreeMap::new() }.number(&StateKey::Nonce(*author))
+    Staged {
+        source,
+        root: *root,
+        changes: BTreeMap::new(),
+    }
+    .number(&StateKey::Nonce(*author))
 }
 
 /// The state as the transactions so far have left it.
@@ -155,7 +164,9 @@ impl<S: NodeSource> Staged<'_, S> {
     }
 
     fn number(&self, key: &StateKey) -> Result<Option<u64>, ExecutionError<S::Error>> {
-        let Some(bytes) = self.get(key)? else { return Ok(None) };
+        let Some(bytes) = self.get(key)? else {
+            return Ok(None);
+        };
         match <[u8; 8]>::try_from(bytes.as_slice()) {
             Ok(bytes) => Ok(Some(u64::from_le_bytes(bytes))),
             Err(_) => Err(ExecutionError::Damaged { key: key.digest() }),
@@ -167,7 +178,9 @@ impl<S: NodeSource> Staged<'_, S> {
         id: &CollectionId,
     ) -> Result<Option<CollectionState>, ExecutionError<S::Error>> {
         let key = StateKey::Collection(*id);
-        let Some(bytes) = self.get(&key)? else { return Ok(None) };
+        let Some(bytes) = self.get(&key)? else {
+            return Ok(None);
+        };
         match wire::decode(&bytes) {
             Ok(state) => Ok(Some(state)),
             Err(_) => Err(ExecutionError::Damaged { key: key.digest() }),
@@ -179,7 +192,9 @@ impl<S: NodeSource> Staged<'_, S> {
         entry: &CommitEntry,
     ) -> Result<Option<CommittedDocument>, ExecutionError<S::Error>> {
         let key = StateKey::Document(entry.collection, entry.document);
-        let Some(bytes) = self.get(&key)? else { return Ok(None) };
+        let Some(bytes) = self.get(&key)? else {
+            return Ok(None);
+        };
         match wire::decode(&bytes) {
             Ok(state) => Ok(Some(state)),
             Err(_) => Err(ExecutionError::Damaged { key: key.digest() }),
@@ -192,12 +207,20 @@ impl<S: NodeSource> Staged<'_, S> {
         id: TransactionId,
         transaction: &Transaction,
     ) -> Verdict<S::Error> {
-        let Transaction { author, nonce, expires, .. } = transaction;
+        let Transaction {
+            author,
+            nonce,
+            expires,
+            ..
+        } = transaction;
         let key = StateKey::Nonce(*author);
         if let Some(last) = self.number(&key)?
             && *nonce <= last
         {
-            return Ok(Err(Rejection::StaleNonce { nonce: *nonce, last }));
+            return Ok(Err(Rejection::StaleNonce {
+                nonce: *nonce,
+                last,
+            }));
         }
         if context.height > *expires {
             let (expires, height) = (*expires, context.height);
@@ -226,24 +249,41 @@ impl<S: NodeSource> Staged<'_, S> {
         let replicas = u16::try_from(replicas).unwrap_or(u16::MAX);
         let write_quorum = create.write_quorum.unwrap_or(context.write_quorum);
         if write_quorum == 0 || write_quorum > replicas {
-            return Ok(Err(Rejection::BadWriteQuorum { asked: write_quorum, replicas }));
+            return Ok(Err(Rejection::BadWriteQuorum {
+                asked: write_quorum,
+                replicas,
+            }));
         }
         let name = create.name.clone();
-        let state = CollectionState { name, creator, height: context.height, write_quorum };
+        let state = CollectionState {
+            name,
+            creator,
+            height: context.height,
+            write_quorum,
+        };
         self.set(&key, wire::encode(&state));
         Ok(Ok(()))
     }
 
-    fn commit(&mut self, context: Context, id: TransactionId, commit: &Commit) -> Verdict<S::Error> {
+    fn commit(
+        &mut self,
+        context: Context,
+        id: TransactionId,
+        commit: &Commit,
+    ) -> Verdict<S::Error> {
         for receipt in &commit.receipts {
             if self.get(&StateKey::Replica(receipt.replica))?.is_none() {
-                return Ok(Err(Rejection::NotAReplica { replica: receipt.replica }));
+                return Ok(Err(Rejection::NotAReplica {
+                    replica: receipt.replica,
+                }));
             }
         }
         let mut changes = Vec::new();
         for entry in &commit.entries {
             let Some(collection) = self.collection(&entry.collection)? else {
-                return Ok(Err(Rejection::UnknownCollection { collection: entry.collection }));
+                return Ok(Err(Rejection::UnknownCollection {
+                    collection: entry.collection,
+                }));
             };
             let before = self.document(entry)?;
             if let Err(reason) = check_entry(entry, before.as_ref(), &collection, commit) {
@@ -277,14 +317,25 @@ fn check_entry(
         return Err(Rejection::Unchanged { document });
     }
     if committed != entry.previous {
-        return Err(Rejection::PreviousDiffers { document, committed });
+        return Err(Rejection::PreviousDiffers {
+            document,
+            committed,
+        });
     }
     // Receipts are sorted by document and replica, so no replica is counted twice.
-    let found = commit.receipts.iter().filter(|receipt| receipt.document == document).count();
+    let found = commit
+        .receipts
+        .iter()
+        .filter(|receipt| receipt.document == document)
+        .count();
     let found = u16::try_from(found).unwrap_or(u16::MAX);
     let needed = collection.write_quorum;
     if found < needed {
-        return Err(Rejection::TooFewReceipts { document, found, needed });
+        return Err(Rejection::TooFewReceipts {
+            document,
+            found,
+            needed,
+        });
     }
     Ok(())
 }
@@ -293,7 +344,7 @@ fn check_entry(
 ///
 /// # Errors
 /// [`Malformed`] names the first that failed.
-pub(super) fn well_formed(
+pub fn well_formed(
     network: &NetworkId,
     transaction: &Transaction,
     height: Height,
@@ -308,7 +359,9 @@ pub(super) fn well_formed(
     if transaction.verify(network).is_err() {
         return Err(Malformed::Signature);
     }
-    let Some((commit, entries)) = lists else { return Ok(()) };
+    let Some((commit, entries)) = lists else {
+        return Ok(());
+    };
     for receipt in &commit.receipts {
         let entry = entries.get(&receipt.document).ok_or(Malformed::Receipt)?;
         if receipt.verify(network, entry).is_err() {
@@ -326,9 +379,15 @@ fn lists(commit: &Commit) -> Result<BTreeMap<crate::types::DocumentId, &CommitEn
         && entries.iter().all(|entry| !entry.heads.is_empty())
         && entries.is_sorted_by(|a, b| (a.collection, a.document) < (b.collection, b.document))
         && receipts.is_sorted_by(|a, b| (a.document, a.replica) < (b.document, b.replica));
-    let by_document: BTreeMap<_, _> =
-        entries.iter().map(|entry| (entry.document, entry)).collect();
-    if fits && by_document.len() == entries.len() { Ok(by_document) } else { Err(Malformed::List) }
+    let by_document: BTreeMap<_, _> = entries
+        .iter()
+        .map(|entry| (entry.document, entry))
+        .collect();
+    if fits && by_document.len() == entries.len() {
+        Ok(by_document)
+    } else {
+        Err(Malformed::List)
+    }
 }
 
 /// About how many bytes a transaction takes in a message: enough to bound pools and blocks.
@@ -343,7 +402,10 @@ pub(super) fn size(transaction: &Transaction) -> usize {
     match &transaction.action {
         Action::CreateCollection(_) => BASE,
         Action::Commit(Commit { entries, receipts }) => {
-            let heads: usize = entries.iter().map(|entry| entry.heads.as_slice().len()).sum();
+            let heads: usize = entries
+                .iter()
+                .map(|entry| entry.heads.as_slice().len())
+                .sum();
             BASE + entries.len() * ENTRY + heads * HEAD + receipts.len() * RECEIPT
         }
     }
@@ -353,30 +415,39 @@ pub(super) fn size(transaction: &Transaction) -> usize {
 #[must_use]
 pub fn outcome_leaf(id: &TransactionId, outcome: &Outcome) -> Digest {
     let leaf = Hasher::new("decube/outcome/1").digest(&id.0);
-    let Outcome::Rejected { reason } = outcome else { return leaf.number(0).finish() };
+    let Outcome::Rejected { reason } = outcome else {
+        return leaf.number(0).finish();
+    };
     let optional = |digest: &Option<crate::types::Version>| {
         digest.map_or_else(Vec::new, |version| version.0.as_bytes().to_vec())
     };
     let leaf = match reason {
         Rejection::StaleNonce { nonce, last } => leaf.number(1).number(*nonce).number(*last),
-        Rejection::Expired { expires, height } => {
-            leaf.number(2).number(expires.0).number(height.0)
-        }
+        Rejection::Expired { expires, height } => leaf.number(2).number(expires.0).number(height.0),
         Rejection::UnknownCollection { collection } => leaf.number(3).digest(&collection.0),
         Rejection::CollectionExists { collection } => leaf.number(4).digest(&collection.0),
-        Rejection::PreviousDiffers { document, committed } => {
-            leaf.number(5).digest(&document.0).field(&optional(committed))
-        }
+        Rejection::PreviousDiffers {
+            document,
+            committed,
+        } => leaf
+            .number(5)
+            .digest(&document.0)
+            .field(&optional(committed)),
         Rejection::Unchanged { document } => leaf.number(6).digest(&document.0),
         Rejection::NotAReplica { replica } => leaf.number(7).field(replica.as_bytes()),
-        Rejection::TooFewReceipts { document, found, needed } => leaf
+        Rejection::TooFewReceipts {
+            document,
+            found,
+            needed,
+        } => leaf
             .number(8)
             .digest(&document.0)
             .number(u64::from(*found))
             .number(u64::from(*needed)),
-        Rejection::BadWriteQuorum { asked, replicas } => {
-            leaf.number(9).number(u64::from(*asked)).number(u64::from(*replicas))
-        }
+        Rejection::BadWriteQuorum { asked, replicas } => leaf
+            .number(9)
+            .number(u64::from(*asked))
+            .number(u64::from(*replicas)),
     };
     leaf.finish()
 }
@@ -394,8 +465,11 @@ impl GenesisState {
     /// Registers the replicas of the genesis.
     #[must_use]
     pub fn of(genesis: &Genesis) -> Self {
-        let replicas: BTreeSet<PublicKey> =
-            genesis.replicas.iter().map(|replica| replica.peer).collect();
+        let replicas: BTreeSet<PublicKey> = genesis
+            .replicas
+            .iter()
+            .map(|replica| replica.peer)
+            .collect();
         let count = (replicas.len() as u64).to_le_bytes().to_vec();
         let mut changes: BTreeMap<_, _> = replicas
             .into_iter()
@@ -418,6 +492,9 @@ impl GenesisState {
             next_validators: None,
             time: genesis.created,
         };
-        Self { header, nodes: update.added }
+        Self {
+            header,
+            nodes: update.added,
+        }
     }
 }

@@ -68,14 +68,20 @@ impl Fetcher {
 
     /// When a pause or a request's time is over.
     pub(super) fn next(&self) -> Option<Duration> {
-        let due = |fetch: &Fetch| fetch.request.map_or(fetch.not_before, |(_, _, limit)| limit);
+        let due = |fetch: &Fetch| {
+            fetch
+                .request
+                .map_or(fetch.not_before, |(_, _, limit)| limit)
+        };
         self.fetches.values().map(due).min()
     }
 
     /// The want that a response is about, when it was asked.
     pub(super) fn answered(&mut self, id: RequestId, from: &PeerId) -> Option<Want> {
         self.fetches.iter_mut().find_map(|(want, fetch)| {
-            let asked = fetch.request.is_some_and(|(asked, peer, _)| asked == id && peer == *from);
+            let asked = fetch
+                .request
+                .is_some_and(|(asked, peer, _)| asked == id && peer == *from);
             asked.then(|| {
                 fetch.request = None;
                 *want
@@ -95,7 +101,9 @@ impl<S: ChainSource> Core<S> {
     /// Asks for what is wanted and not asked for yet.
     pub(super) fn fetch(&mut self, now: Now) {
         let wanted = std::mem::take(&mut self.fetcher.wanted);
-        self.fetcher.fetches.retain(|want, _| wanted.contains_key(want));
+        self.fetcher
+            .fetches
+            .retain(|want, _| wanted.contains_key(want));
         for (want, hint) in &wanted {
             self.fetcher.fetches.entry(*want).or_insert(Fetch {
                 hint: *hint,
@@ -110,7 +118,9 @@ impl<S: ChainSource> Core<S> {
     }
 
     fn ask(&mut self, now: Now, want: Want) {
-        let Some(fetch) = self.fetcher.fetches.get(&want) else { return };
+        let Some(fetch) = self.fetcher.fetches.get(&want) else {
+            return;
+        };
         let waits = match fetch.request {
             Some((_, _, limit)) => now.monotonic < limit,
             None => now.monotonic < fetch.not_before,
@@ -123,15 +133,23 @@ impl<S: ChainSource> Core<S> {
         let pause = self.timers.delay();
         // After everyone was asked once there is a pause, and without peers too.
         let round_over = peers.is_empty() || (attempt + 1) % peers.len() == 0;
-        let request = peers.get(attempt % peers.len().max(1)).copied().map(|peer| {
-            let request = match want {
-                Want::Block(block) => ChainRequest::Proposal(block),
-                Want::Certificates(view) => {
-                    ChainRequest::Certificates { epoch: self.epoch(), view }
-                }
-            };
-            (self.request(peer, request), peer, now.monotonic.saturating_add(REQUEST_LIMIT))
-        });
+        let request = peers
+            .get(attempt % peers.len().max(1))
+            .copied()
+            .map(|peer| {
+                let request = match want {
+                    Want::Block(block) => ChainRequest::Proposal(block),
+                    Want::Certificates(view) => ChainRequest::Certificates {
+                        epoch: self.epoch(),
+                        view,
+                    },
+                };
+                (
+                    self.request(peer, request),
+                    peer,
+                    now.monotonic.saturating_add(REQUEST_LIMIT),
+                )
+            });
         if let Some(fetch) = self.fetcher.fetches.get_mut(&want) {
             fetch.attempts = attempt.wrapping_add(1);
             fetch.request = request;
@@ -154,10 +172,15 @@ impl<S: ChainSource> Core<S> {
 
     pub(super) fn take_fetched_proposal(&mut self, from: PeerId, want: BlockId, new: Proposal) {
         let leader = self.views.validators().leader(new.view);
-        let key = self.views.validators().get(leader).map(|validator| validator.key);
+        let key = self
+            .views
+            .validators()
+            .get(leader)
+            .map(|validator| validator.key);
         let fits = new.block.id() == want
             && new.epoch == self.epoch()
             && new.block.header.view == new.view
+            && new.parent_view < new.view
             && key.is_some_and(|key| new.verify(&self.network, &key).is_ok());
         if fits {
             self.hold(new);

@@ -116,8 +116,9 @@ impl Follower {
         let peers = self.peers.values().filter_map(|peer| match peer.asked {
             Some((_, limit)) => Some(limit),
             // A known tip is looked at again when it fails or at the next poll.
-            None => (peer.failures > 0 && peer.not_before > Duration::ZERO)
-                .then_some(peer.not_before),
+            None => {
+                (peer.failures > 0 && peer.not_before > Duration::ZERO).then_some(peer.not_before)
+            }
         });
         peers.chain(fetching).chain([self.poll_at]).min()
     }
@@ -125,7 +126,12 @@ impl Follower {
     /// The next peer in turn among those for which `fits` holds.
     fn turn(&self, fits: impl Fn(&Peer) -> bool) -> Option<PeerId> {
         let after = |peer: &PeerId| self.last_asked.is_none_or(|last| *peer > last);
-        let candidates = || self.peers.iter().filter(|(_, peer)| fits(peer)).map(|(id, _)| *id);
+        let candidates = || {
+            self.peers
+                .iter()
+                .filter(|(_, peer)| fits(peer))
+                .map(|(id, _)| *id)
+        };
         candidates().find(after).or_else(|| candidates().next())
     }
 
@@ -181,7 +187,11 @@ impl<S: ChainSource> Core<S> {
             self.take_wanted(now, from, want, result);
             return Ok(());
         }
-        if self.follower.fetching.is_some_and(|it| it.request == id && it.peer == from) {
+        if self
+            .follower
+            .fetching
+            .is_some_and(|it| it.request == id && it.peer == from)
+        {
             self.follower.fetching = None;
             return match result {
                 Ok(ChainResponse::Final(range)) => self.take_range(now, from, range),
@@ -189,7 +199,9 @@ impl<S: ChainSource> Core<S> {
                 Err(_) => self.failed(now, from, None),
             };
         }
-        let Some(peer) = self.follower.peers.get_mut(&from) else { return Ok(()) };
+        let Some(peer) = self.follower.peers.get_mut(&from) else {
+            return Ok(());
+        };
         if peer.asked.is_none_or(|(asked, _)| asked != id) {
             return Ok(());
         }
@@ -226,11 +238,18 @@ impl<S: ChainSource> Core<S> {
             return Err(Failure::Fork(height));
         }
         self.note_tip(from, height);
-        let FinalAnnouncement { header, finalization, transactions } = announced;
+        let FinalAnnouncement {
+            header,
+            finalization,
+            transactions,
+        } = announced;
         if header.parent == tip_id
             && let Some(transactions) = transactions
         {
-            let block = Block { header, transactions };
+            let block = Block {
+                header,
+                transactions,
+            };
             if self.chain.execute(&block, &self.pool)?.is_err() {
                 return self.failed(now, from, Some(Offence::BadChain));
             }
@@ -249,7 +268,10 @@ impl<S: ChainSource> Core<S> {
         from: PeerId,
         range: FinalRange,
     ) -> Result<(), Failure<S::Failure>> {
-        let FinalRange { blocks, finalization } = range;
+        let FinalRange {
+            blocks,
+            finalization,
+        } = range;
         let (Some(last), Some(finalization)) = (blocks.last(), finalization) else {
             // It had a newer tip and sends nothing: others are asked first.
             return self.failed(now, from, None);
@@ -260,9 +282,13 @@ impl<S: ChainSource> Core<S> {
             return Ok(());
         }
         let certified = self.finalizes(&finalization, &last)
-            && finalization.verify(&self.network, self.views.validators()).is_ok();
-        let new: Vec<_> =
-            blocks.into_iter().filter(|block| block.header.height > tip.header.height).collect();
+            && finalization
+                .verify(&self.network, self.views.validators())
+                .is_ok();
+        let new: Vec<_> = blocks
+            .into_iter()
+            .filter(|block| block.header.height > tip.header.height)
+            .collect();
         if !certified || !is_linked(&new) {
             return self.failed(now, from, Some(Offence::BadChain));
         }
@@ -342,20 +368,34 @@ impl<S: ChainSource> Core<S> {
         if self.follower.fetching.is_some() {
             return;
         }
-        let fits = |peer: &Peer| {
-            peer.tip.is_some_and(|tip| tip > height) && now >= peer.not_before
+        let fits = |peer: &Peer| peer.tip.is_some_and(|tip| tip > height) && now >= peer.not_before;
+        let Some(peer) = self.follower.turn(fits) else {
+            return;
         };
-        let Some(peer) = self.follower.turn(fits) else { return };
         let from = height.next();
-        let request = self.request(peer, ChainRequest::Final { from, max: MAX_SERVED_BLOCKS });
+        let request = self.request(
+            peer,
+            ChainRequest::Final {
+                from,
+                max: MAX_SERVED_BLOCKS,
+            },
+        );
         let limit = now.saturating_add(REQUEST_LIMIT);
         self.follower.last_asked = Some(peer);
-        self.follower.fetching = Some(Fetching { peer, request, limit });
+        self.follower.fetching = Some(Fetching {
+            peer,
+            request,
+            limit,
+        });
     }
 
     /// Requests that the driver never answered count as failed.
     fn expire(&mut self, now: Duration) {
-        if let Some(fetching) = self.follower.fetching.filter(|fetching| now >= fetching.limit) {
+        if let Some(fetching) = self
+            .follower
+            .fetching
+            .filter(|fetching| now >= fetching.limit)
+        {
             self.follower.fetching = None;
             if let Some(peer) = self.follower.peers.get_mut(&fetching.peer) {
                 peer.failed(now);

@@ -210,28 +210,42 @@ impl Guard {
 
     /// Whether a proposal of `view` was signed.
     pub(super) fn proposed(&self, view: View) -> bool {
-        self.signed.get(&view).is_some_and(|signed| signed.proposed.is_some())
+        self.signed
+            .get(&view)
+            .is_some_and(|signed| signed.proposed.is_some())
     }
 
     /// Whether a notarize of `view` was signed.
     pub(super) fn notarized(&self, view: View) -> bool {
-        self.signed.get(&view).is_some_and(|signed| signed.notarize.is_some())
+        self.signed
+            .get(&view)
+            .is_some_and(|signed| signed.notarize.is_some())
     }
 
     /// Whether a nullify of `view` was signed.
     pub(super) fn nullified(&self, view: View) -> bool {
-        self.signed.get(&view).is_some_and(|signed| signed.nullify.is_some())
+        self.signed
+            .get(&view)
+            .is_some_and(|signed| signed.nullify.is_some())
     }
 
     /// Whether a finalize of `view` was signed.
     pub(super) fn finalized(&self, view: View) -> bool {
-        self.signed.get(&view).is_some_and(|signed| signed.finalize.is_some())
+        self.signed
+            .get(&view)
+            .is_some_and(|signed| signed.finalize.is_some())
     }
 
     /// The votes signed in `view`, as they were signed.
     pub(super) fn votes(&self, view: View) -> Vec<Vote> {
-        let Some(signed) = self.signed.get(&view) else { return Vec::new() };
-        [&signed.notarize, &signed.nullify, &signed.finalize].into_iter().flatten().cloned().collect()
+        let Some(signed) = self.signed.get(&view) else {
+            return Vec::new();
+        };
+        [&signed.notarize, &signed.nullify, &signed.finalize]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// The highest view voted in.
@@ -241,10 +255,16 @@ impl Guard {
 
     fn check(&self, epoch: Epoch, view: View) -> Result<(), GuardRefusal> {
         if epoch != self.epoch {
-            return Err(GuardRefusal::OtherEpoch { asked: epoch, current: self.epoch });
+            return Err(GuardRefusal::OtherEpoch {
+                asked: epoch,
+                current: self.epoch,
+            });
         }
         if view <= self.floor {
-            return Err(GuardRefusal::BelowFloor { view, floor: self.floor });
+            return Err(GuardRefusal::BelowFloor {
+                view,
+                floor: self.floor,
+            });
         }
         Ok(())
     }
@@ -262,14 +282,23 @@ impl Guard {
             None => {
                 let signed = statement.to_sign(&self.network, self.epoch, view);
                 let signature = VoteSignature::Ed25519(self.key.sign(&signed));
-                Ok(Vote { epoch: self.epoch, view, statement, signer: self.index, signature })
+                Ok(Vote {
+                    epoch: self.epoch,
+                    view,
+                    statement,
+                    signer: self.index,
+                    signature,
+                })
             }
         }
     }
 
     fn replay(&mut self, vote: &Vote) -> Result<(), ForeignLog> {
         if vote.epoch != self.epoch {
-            return Err(ForeignLog::OtherEpoch { found: vote.epoch, current: self.epoch });
+            return Err(ForeignLog::OtherEpoch {
+                found: vote.epoch,
+                current: self.epoch,
+            });
         }
         let key = self.key.public();
         if vote.signer != self.index || vote.verify(&self.network, &key).is_err() {
@@ -285,7 +314,10 @@ impl Guard {
             Statement::Nullify => &mut signed.nullify,
             Statement::Finalize(_) => &mut signed.finalize,
         };
-        if slot.as_ref().is_some_and(|before| before.statement != vote.statement) {
+        if slot
+            .as_ref()
+            .is_some_and(|before| before.statement != vote.statement)
+        {
             return Err(ForeignLog::Contradiction(vote.view));
         }
         *slot = Some(vote.clone());
@@ -301,7 +333,11 @@ impl Guard {
         }
         let signed = self.signed.entry(proposal.view).or_default();
         let subject = proposal.subject();
-        if signed.proposed.as_ref().is_some_and(|(before, _)| *before != subject) {
+        if signed
+            .proposed
+            .as_ref()
+            .is_some_and(|(before, _)| *before != subject)
+        {
             return Err(ForeignLog::Contradiction(proposal.view));
         }
         signed.proposed = Some((subject, proposal.signature.clone()));
@@ -332,11 +368,22 @@ mod tests {
     }
 
     fn guard(restored: &Restored) -> Result<Guard, ForeignLog> {
-        Guard::restore(key(1), NETWORK, &alone(), ValidatorIndex(0), View(0), restored, false)
+        Guard::restore(
+            key(1),
+            NETWORK,
+            &alone(),
+            ValidatorIndex(0),
+            View(0),
+            restored,
+            false,
+        )
     }
 
     fn subject(name: &'static [u8]) -> Subject {
-        Subject { parent_view: View(0), block: BlockId(Digest::of("decube/test/1", &[name])) }
+        Subject {
+            parent_view: View(0),
+            block: BlockId(Digest::of("decube/test/1", &[name])),
+        }
     }
 
     const EPOCH: Epoch = Epoch(0);
@@ -387,7 +434,11 @@ mod tests {
         for (first, second, granted) in TABLE {
             let mut guard = guard(&Restored::default()).unwrap();
             assert!(ask(&mut guard, *first));
-            assert_eq!(ask(&mut guard, *second), *granted, "{first:?} then {second:?}");
+            assert_eq!(
+                ask(&mut guard, *second),
+                *granted,
+                "{first:?} then {second:?}"
+            );
         }
     }
 
@@ -398,9 +449,16 @@ mod tests {
         for (first, second, granted) in votes_first {
             let mut before = guard(&Restored::default()).unwrap();
             assert!(ask(&mut before, *first));
-            let restored = Restored { votes: before.votes(VIEW), ..Restored::default() };
+            let restored = Restored {
+                votes: before.votes(VIEW),
+                ..Restored::default()
+            };
             let mut after = guard(&restored).unwrap();
-            assert_eq!(ask(&mut after, *second), *granted, "{first:?}, restart, {second:?}");
+            assert_eq!(
+                ask(&mut after, *second),
+                *granted,
+                "{first:?}, restart, {second:?}"
+            );
         }
     }
 
@@ -408,9 +466,15 @@ mod tests {
     fn bug_3_a_leader_proposes_once_also_over_a_restart() {
         let mut before = guard(&Restored::default()).unwrap();
         let proposal = proposal(&mut before, b"a");
-        let restored = Restored { proposals: vec![proposal.clone()], ..Restored::default() };
+        let restored = Restored {
+            proposals: vec![proposal.clone()],
+            ..Restored::default()
+        };
         let mut after = guard(&restored).unwrap();
-        assert_eq!(after.propose(EPOCH, VIEW, proposal.subject()), Ok(proposal.signature));
+        assert_eq!(
+            after.propose(EPOCH, VIEW, proposal.subject()),
+            Ok(proposal.signature)
+        );
         assert!(!ask(&mut after, Ask::Propose(b"b")));
     }
 
@@ -429,10 +493,22 @@ mod tests {
             next_validators: None,
             time: crate::types::Timestamp(1),
         };
-        let block = crate::types::Block { header, transactions: Vec::new() };
-        let subject = Subject { parent_view: View(0), block: block.id() };
+        let block = crate::types::Block {
+            header,
+            transactions: Vec::new(),
+        };
+        let subject = Subject {
+            parent_view: View(0),
+            block: block.id(),
+        };
         let signature = guard.propose(EPOCH, VIEW, subject).unwrap();
-        Proposal { epoch: EPOCH, view: VIEW, parent_view: View(0), block, signature }
+        Proposal {
+            epoch: EPOCH,
+            view: VIEW,
+            parent_view: View(0),
+            block,
+            signature,
+        }
     }
 
     /// The flag that forbade a vote was pruned, and a rebroadcast signed the opposite vote.
@@ -441,7 +517,10 @@ mod tests {
         let mut guard = guard(&Restored::default()).unwrap();
         guard.nullify(EPOCH, VIEW).unwrap();
         guard.raise(VIEW);
-        let below = Err(GuardRefusal::BelowFloor { view: VIEW, floor: VIEW });
+        let below = Err(GuardRefusal::BelowFloor {
+            view: VIEW,
+            floor: VIEW,
+        });
         assert_eq!(guard.finalize(EPOCH, VIEW, subject(b"a")), below);
         assert!(guard.notarize(EPOCH, View(1), subject(b"a")).is_err());
         guard.raise(View(3));
@@ -470,13 +549,28 @@ mod tests {
             false,
         );
         let foreign = other.unwrap().nullify(EPOCH, VIEW).unwrap();
-        let restored = Restored { votes: vec![foreign.clone()], ..Restored::default() };
+        let restored = Restored {
+            votes: vec![foreign.clone()],
+            ..Restored::default()
+        };
         assert_eq!(guard(&restored).unwrap_err(), ForeignLog::OtherKey(VIEW));
-        let old = Vote { epoch: Epoch(3), ..foreign };
-        let restored = Restored { votes: vec![old], ..Restored::default() };
-        let refused = ForeignLog::OtherEpoch { found: Epoch(3), current: EPOCH };
+        let old = Vote {
+            epoch: Epoch(3),
+            ..foreign
+        };
+        let restored = Restored {
+            votes: vec![old],
+            ..Restored::default()
+        };
+        let refused = ForeignLog::OtherEpoch {
+            found: Epoch(3),
+            current: EPOCH,
+        };
         assert_eq!(guard(&restored).unwrap_err(), refused);
         let mut ours = guard(&Restored::default()).unwrap();
-        assert!(matches!(ours.nullify(Epoch(3), VIEW), Err(GuardRefusal::OtherEpoch { .. })));
+        assert!(matches!(
+            ours.nullify(Epoch(3), VIEW),
+            Err(GuardRefusal::OtherEpoch { .. })
+        ));
     }
 }

@@ -372,4 +372,3 @@ pub trait ChainSource:
     /// When the store cannot be read.
     fn collections(&self) -> Result<Vec<CollectionState>, Self::Failure>;
 }
-

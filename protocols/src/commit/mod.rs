@@ -39,7 +39,9 @@ mod tests;
 #[doc(hidden)]
 pub use core::Mutant;
 pub use core::{Config, Core, Failure, StartError};
-pub use execution::{ExecutionError, GenesisState, MAX_EXPIRY, Malformed, outcome_leaf};
+pub use execution::{
+    ExecutionError, GenesisState, MAX_EXPIRY, Malformed, outcome_leaf, well_formed,
+};
 pub use guard::{ForeignLog, GuardRefusal};
 pub use io::{
     ChainRequest, ChainResponse, ChainSource, ConsensusMessage, Effect, Event, FinalAnnouncement,

@@ -93,8 +93,15 @@ impl Pool {
         self.ids.insert(id, (author, nonce));
         self.expiries.insert((transaction.expires, id));
         self.bytes += bytes;
-        let waiting = Waiting { id, transaction, bytes };
-        self.authors.entry(author).or_default().insert(nonce, waiting);
+        let waiting = Waiting {
+            id,
+            transaction,
+            bytes,
+        };
+        self.authors
+            .entry(author)
+            .or_default()
+            .insert(nonce, waiting);
         Ok(true)
     }
 
@@ -132,7 +139,9 @@ impl Pool {
         let (mut selected, mut bytes) = (Vec::new(), 0);
         while !queues.is_empty() && selected.len() < MAX_BLOCK_TRANSACTIONS {
             queues.retain_mut(|queue| {
-                let Some((_, waiting)) = queue.next() else { return false };
+                let Some((_, waiting)) = queue.next() else {
+                    return false;
+                };
                 let fits = selected.len() < MAX_BLOCK_TRANSACTIONS
                     && bytes + waiting.bytes <= MAX_BLOCK_BYTES;
                 if fits && waiting.transaction.expires >= height {
@@ -177,7 +186,9 @@ impl Pool {
     }
 
     fn remove_up_to(&mut self, author: &AuthorId, nonce: u64) {
-        let Some(share) = self.authors.get(author) else { return };
+        let Some(share) = self.authors.get(author) else {
+            return;
+        };
         let used: Vec<_> = share.range(..=nonce).map(|(nonce, _)| *nonce).collect();
         for nonce in used {
             self.remove(author, nonce);
@@ -185,13 +196,18 @@ impl Pool {
     }
 
     fn remove(&mut self, author: &AuthorId, nonce: u64) {
-        let Some(share) = self.authors.get_mut(author) else { return };
-        let Some(waiting) = share.remove(&nonce) else { return };
+        let Some(share) = self.authors.get_mut(author) else {
+            return;
+        };
+        let Some(waiting) = share.remove(&nonce) else {
+            return;
+        };
         if share.is_empty() {
             self.authors.remove(author);
         }
         self.ids.remove(&waiting.id);
-        self.expiries.remove(&(waiting.transaction.expires, waiting.id));
+        self.expiries
+            .remove(&(waiting.transaction.expires, waiting.id));
         self.bytes = self.bytes.saturating_sub(waiting.bytes);
     }
 }
@@ -221,15 +237,35 @@ mod tests {
     #[test]
     fn what_cannot_be_included_is_refused() {
         let mut pool = Pool::default();
-        assert_eq!(add(&mut pool, transaction(1, 4, 20)), Err(PoolRefusal::Stale));
-        assert_eq!(add(&mut pool, transaction(1, 5, 9)), Err(PoolRefusal::Stale));
+        assert_eq!(
+            add(&mut pool, transaction(1, 4, 20)),
+            Err(PoolRefusal::Stale)
+        );
+        assert_eq!(
+            add(&mut pool, transaction(1, 5, 9)),
+            Err(PoolRefusal::Stale)
+        );
         let far = 10 + execution::MAX_EXPIRY + 1;
-        assert_eq!(add(&mut pool, transaction(1, 5, far)), Err(PoolRefusal::Stale));
-        let forged = Transaction { nonce: 6, ..transaction(1, 5, 20) };
+        assert_eq!(
+            add(&mut pool, transaction(1, 5, far)),
+            Err(PoolRefusal::Stale)
+        );
+        let forged = Transaction {
+            nonce: 6,
+            ..transaction(1, 5, 20)
+        };
         assert_eq!(add(&mut pool, forged), Err(PoolRefusal::Malformed));
         assert_eq!(add(&mut pool, transaction(1, 5, 20)), Ok(true));
-        assert_eq!(add(&mut pool, transaction(1, 5, 20)), Ok(false), "held already");
-        assert_eq!(add(&mut pool, transaction(1, 5, 21)), Err(PoolRefusal::Stale), "same nonce");
+        assert_eq!(
+            add(&mut pool, transaction(1, 5, 20)),
+            Ok(false),
+            "held already"
+        );
+        assert_eq!(
+            add(&mut pool, transaction(1, 5, 21)),
+            Err(PoolRefusal::Stale),
+            "same nonce"
+        );
         assert_eq!(pool.len(), 1);
     }
 
@@ -240,9 +276,19 @@ mod tests {
         for nonce in 0..share {
             assert_eq!(add(&mut pool, transaction(1, 5 + nonce, 20)), Ok(true));
         }
-        assert_eq!(add(&mut pool, transaction(1, 5 + share, 20)), Err(PoolRefusal::Full));
-        assert_eq!(add(&mut pool, transaction(2, 5, 20)), Ok(true), "another author has room");
-        assert_eq!(pool.bytes, (MAX_PER_AUTHOR + 1) * execution::size(&transaction(1, 5, 20)));
+        assert_eq!(
+            add(&mut pool, transaction(1, 5 + share, 20)),
+            Err(PoolRefusal::Full)
+        );
+        assert_eq!(
+            add(&mut pool, transaction(2, 5, 20)),
+            Ok(true),
+            "another author has room"
+        );
+        assert_eq!(
+            pool.bytes,
+            (MAX_PER_AUTHOR + 1) * execution::size(&transaction(1, 5, 20))
+        );
     }
 
     #[test]
@@ -253,9 +299,17 @@ mod tests {
         }
         let authors = pool.authors(Height(10));
         let last: Vec<_> = authors.iter().map(|author| (*author, Some(5))).collect();
-        let picked: Vec<_> = pool.select(Height(10), &last).iter().map(|t| t.nonce).collect();
+        let picked: Vec<_> = pool
+            .select(Height(10), &last)
+            .iter()
+            .map(|t| t.nonce)
+            .collect();
         let first: BTreeSet<_> = picked[..2].iter().copied().collect();
-        assert_eq!(first, [6, 30].into(), "the first of each author, above its last nonce");
+        assert_eq!(
+            first,
+            [6, 30].into(),
+            "the first of each author, above its last nonce"
+        );
         assert_eq!(picked[2..], [7, 9]);
     }
 
@@ -268,7 +322,11 @@ mod tests {
         pool.finalized(Height(11), &[transaction(1, 6, 99)]);
         assert_eq!(pool.len(), 2, "nonces up to the final one are used");
         pool.finalized(Height(12), &[]);
-        assert_eq!(pool.len(), 1, "what could be included up to 12 only is gone");
+        assert_eq!(
+            pool.len(),
+            1,
+            "what could be included up to 12 only is gone"
+        );
         pool.finalized(Height(13), &[transaction(1, 8, 20)]);
         assert!(pool.is_empty() && pool.bytes == 0 && pool.authors.is_empty());
     }

@@ -56,7 +56,11 @@ impl<S: ChainSource> Core<S> {
             return;
         }
         // In an idle view the sender lacks the finalization that everyone else rests on.
-        let about = if view == self.view { self.chain.tip().header.view } else { view };
+        let about = if view == self.view {
+            self.chain.tip().header.view
+        } else {
+            view
+        };
         self.send_ending(peer, about);
     }
 
@@ -84,8 +88,12 @@ impl<S: ChainSource> Core<S> {
             }
         }
         if self.timers.take_standstill(now.monotonic) {
-            let views: Vec<_> =
-                self.views.rounds_down().take(OFFERED_VIEWS).map(|(view, _)| view).collect();
+            let views: Vec<_> = self
+                .views
+                .rounds_down()
+                .take(OFFERED_VIEWS)
+                .map(|(view, _)| view)
+                .collect();
             for view in views.into_iter().rev() {
                 for message in self.stored(view) {
                     self.broadcast(message);
@@ -104,7 +112,10 @@ impl<S: ChainSource> Core<S> {
         let mut messages = self.stored(self.view);
         let proposal = self.views.round(self.view).and_then(|round| round.proposal);
         if let Some(proposal) = proposal.and_then(|id| self.held.get(&id))
-            && self.guard.as_ref().is_some_and(|guard| guard.proposed(self.view))
+            && self
+                .guard
+                .as_ref()
+                .is_some_and(|guard| guard.proposed(self.view))
         {
             messages.push(ConsensusMessage::Proposal(proposal.as_ref().clone()));
         }
@@ -115,10 +126,24 @@ impl<S: ChainSource> Core<S> {
 
     /// The certificates that lead into `view`, and this node's votes in it, as they were signed.
     fn stored(&self, view: View) -> Vec<ConsensusMessage> {
-        let entry = view.previous().map(|before| self.ending(before)).unwrap_or_default();
-        let votes = self.guard.as_ref().map(|guard| guard.votes(view)).unwrap_or_default();
-        let votes = votes.into_iter().map(|vote| ConsensusMessage::Vote { vote, repeated: true });
-        entry.into_iter().map(ConsensusMessage::Certificate).chain(votes).collect()
+        let entry = view
+            .previous()
+            .map(|before| self.ending(before))
+            .unwrap_or_default();
+        let votes = self
+            .guard
+            .as_ref()
+            .map(|guard| guard.votes(view))
+            .unwrap_or_default();
+        let votes = votes.into_iter().map(|vote| ConsensusMessage::Vote {
+            vote,
+            repeated: true,
+        });
+        entry
+            .into_iter()
+            .map(ConsensusMessage::Certificate)
+            .chain(votes)
+            .collect()
     }
 
     /// What ends `view`: the newest finalization when it is not below, all certificates of the view
@@ -128,13 +153,17 @@ impl<S: ChainSource> Core<S> {
         if view <= self.chain.tip().header.view {
             return self.finalization().cloned().into_iter().collect();
         }
-        let own: Vec<_> =
-            self.views.round(view).map(|round| round.certificates().cloned().collect()).unwrap_or_default();
+        let own: Vec<_> = self
+            .views
+            .round(view)
+            .map(|round| round.certificates().cloned().collect())
+            .unwrap_or_default();
         if !own.is_empty() || view >= self.view {
             return own;
         }
         let last = self.view.previous().and_then(|last| self.views.round(last));
-        last.map(|round| round.certificates().cloned().collect()).unwrap_or_default()
+        last.map(|round| round.certificates().cloned().collect())
+            .unwrap_or_default()
     }
 }
 

@@ -15,14 +15,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::{Core, Failure};
 #[cfg(any(test, feature = "mutants"))]
 use super::core::Mutant;
+use super::core::{Core, Failure};
 use super::fetch::Want;
 use super::io::{ChainSource, ConsensusMessage, Effect, Event, FinalAnnouncement, Offence, Record};
 use super::views::{BadVote, Kind};
 use crate::types::{
-    BlockId, Certificate, Height, Now, PeerId, Proposal, Subject, Transaction, ValidatorIndex, View, Vote,
+    BlockId, Certificate, Height, Now, PeerId, Proposal, Subject, Transaction, ValidatorIndex,
+    View, Vote,
 };
 
 /// Beyond this many blocks that are not final, leaders propose empty ones only: a range of blocks
@@ -62,7 +63,11 @@ impl<S: ChainSource> Core<S> {
         if known == Some(new.block.id()) {
             return;
         }
-        let key = self.views.validators().get(leader).map(|validator| validator.key);
+        let key = self
+            .views
+            .validators()
+            .get(leader)
+            .map(|validator| validator.key);
         if key.is_none_or(|key| new.verify(&self.network, &key).is_err()) {
             return self.penalize(from, Offence::BadSignature);
         }
@@ -89,7 +94,10 @@ impl<S: ChainSource> Core<S> {
             Err(BadVote::Signature) => self.penalize(from, Offence::BadSignature),
             Err(BadVote::Equivocation(first)) => {
                 self.penalize(from, Offence::Equivocation);
-                self.notify(Event::Evidence { first, second: Box::new(vote.clone()) });
+                self.notify(Event::Evidence {
+                    first,
+                    second: Box::new(vote.clone()),
+                });
             }
         }
     }
@@ -103,7 +111,11 @@ impl<S: ChainSource> Core<S> {
     /// Rules 1 and 6: a certificate of any kind ends its view and all before it.
     pub(super) fn enter_certified(&mut self, now: Now) {
         let last_final = self.chain.tip().header.view;
-        let ended = self.views.highest_certified().unwrap_or_default().max(last_final);
+        let ended = self
+            .views
+            .highest_certified()
+            .unwrap_or_default()
+            .max(last_final);
         if ended < self.view {
             return;
         }
@@ -117,12 +129,14 @@ impl<S: ChainSource> Core<S> {
     /// Rule 2: the leader proposes on the highest notarized block that it can build on.
     pub(super) fn propose(&mut self, now: Now) -> Result<(), Failure<S::Failure>> {
         let view = self.view;
-        let Some(guard) = &self.guard else { return Ok(()) };
-        let leads = self.views.validators().leader(view) == guard.index();
-        if !leads || guard.proposed(view) || guard.nullified(view) {
+        if !self.is_to_propose() {
             return Ok(());
         }
-        let Some(Subject { parent_view, block: parent }) = self.find_parent(view)? else {
+        let Some(Subject {
+            parent_view,
+            block: parent,
+        }) = self.find_parent(view)?
+        else {
             return Ok(());
         };
         let transactions = self.select(&parent)?;
@@ -132,15 +146,39 @@ impl<S: ChainSource> Core<S> {
         let Some(block) = self.chain.build(&parent, view, now.wall, transactions)? else {
             return Ok(());
         };
-        let (epoch, subject) = (self.epoch(), Subject { parent_view, block: block.id() });
-        let Some(guard) = &mut self.guard else { return Ok(()) };
-        let Ok(signature) = guard.propose(epoch, view, subject) else { return Ok(()) };
-        let proposal = Proposal { epoch, view, parent_view, block, signature };
+        let (epoch, subject) = (
+            self.epoch(),
+            Subject {
+                parent_view,
+                block: block.id(),
+            },
+        );
+        let Some(guard) = &mut self.guard else {
+            return Ok(());
+        };
+        let Ok(signature) = guard.propose(epoch, view, subject) else {
+            return Ok(());
+        };
+        let proposal = Proposal {
+            epoch,
+            view,
+            parent_view,
+            block,
+            signature,
+        };
         self.log_proposal(&proposal);
         self.hold(proposal.clone());
         self.broadcast(ConsensusMessage::Proposal(proposal));
         self.changed = true;
         Ok(())
+    }
+
+    /// Whether this node leads the current view and has neither proposed nor given it up.
+    pub(super) fn is_to_propose(&self) -> bool {
+        let (view, leader) = (self.view, self.views.validators().leader(self.view));
+        self.guard.as_ref().is_some_and(|guard| {
+            leader == guard.index() && !guard.proposed(view) && !guard.nullified(view)
+        })
     }
 
     /// With nothing to do a leader waits for the end of idling; with a parent that is not final, it
@@ -157,7 +195,10 @@ impl<S: ChainSource> Core<S> {
         if self.chain.depth(parent) >= MAX_FULL_UNFINAL {
             return Ok(Vec::new());
         }
-        let height = self.chain.header(parent).map_or_else(Default::default, |h| h.height.next());
+        let height = self
+            .chain
+            .header(parent)
+            .map_or_else(Default::default, |h| h.height.next());
         let mut nonces = Vec::new();
         for author in self.pool.authors(height) {
             nonces.push((author, self.chain.last_nonce(parent, &author)?));
@@ -180,7 +221,10 @@ impl<S: ChainSource> Core<S> {
             if let Some(subject) = certified {
                 match self.ready(&subject.block)? {
                     Readiness::Executed => {
-                        let parent = Subject { parent_view: view, block: subject.block };
+                        let parent = Subject {
+                            parent_view: view,
+                            block: subject.block,
+                        };
                         return Ok(complete.then_some(parent));
                     }
                     Readiness::Missing(block) => self.want(Want::Block(block), view),
@@ -195,20 +239,29 @@ impl<S: ChainSource> Core<S> {
             }
             below = view.previous();
         }
-        Ok(complete.then_some(Subject { parent_view: last_final, block: tip }))
+        Ok(complete.then_some(Subject {
+            parent_view: last_final,
+            block: tip,
+        }))
     }
 
     /// Rule 3: notarizes the first proposal of this view's leader when it is valid.
     pub(super) fn notarize(&mut self, now: Now) -> Result<(), Failure<S::Failure>> {
         let view = self.view;
-        let Some(guard) = &self.guard else { return Ok(()) };
+        let Some(guard) = &self.guard else {
+            return Ok(());
+        };
         if guard.notarized(view) || guard.nullified(view) {
             return Ok(());
         }
         let Some(round) = self.views.round(view).filter(|round| !round.invalid) else {
             return Ok(());
         };
-        let Some(proposal) = round.proposal.and_then(|id| self.held.get(&id)).map(Arc::clone) else {
+        let Some(proposal) = round
+            .proposal
+            .and_then(|id| self.held.get(&id))
+            .map(Arc::clone)
+        else {
             return Ok(());
         };
         match self.judge(now, &proposal)? {
@@ -227,7 +280,9 @@ impl<S: ChainSource> Core<S> {
     fn cast_notarize(&mut self, proposal: &Proposal) {
         let (epoch, view) = (self.epoch(), proposal.view);
         let Some(guard) = &mut self.guard else { return };
-        let Ok(vote) = guard.notarize(epoch, view, proposal.subject()) else { return };
+        let Ok(vote) = guard.notarize(epoch, view, proposal.subject()) else {
+            return;
+        };
         self.log_proposal(proposal);
         self.log_certificates(proposal.parent_view, &[Kind::Notarize, Kind::Finalize]);
         let mut skipped = proposal.parent_view.next();
@@ -250,7 +305,10 @@ impl<S: ChainSource> Core<S> {
                 return Ok(Verdict::Invalid);
             }
         } else {
-            let parent = self.views.round(proposal.parent_view).and_then(|round| round.certified());
+            let parent = self
+                .views
+                .round(proposal.parent_view)
+                .and_then(|round| round.certified());
             match parent {
                 Some(parent) if parent.block != header.parent => return Ok(Verdict::Invalid),
                 Some(_) => {}
@@ -292,7 +350,11 @@ impl<S: ChainSource> Core<S> {
         let mut complete = true;
         let mut skipped = proposal.parent_view.next();
         while skipped < proposal.view {
-            if !self.views.round(skipped).is_some_and(|round| round.is_nullified()) {
+            if !self
+                .views
+                .round(skipped)
+                .is_some_and(|round| round.is_nullified())
+            {
                 complete = false;
                 self.want(Want::Certificates(skipped), proposal.view);
             }
@@ -318,12 +380,16 @@ impl<S: ChainSource> Core<S> {
                 continue;
             };
             let epoch = self.epoch();
-            let Some(guard) = &mut self.guard else { continue };
+            let Some(guard) = &mut self.guard else {
+                continue;
+            };
             if guard.finalized(view) {
                 continue;
             }
             // The guard refuses when the view was nullified: then the rule asks for nothing.
-            let Ok(vote) = guard.finalize(epoch, view, subject) else { continue };
+            let Ok(vote) = guard.finalize(epoch, view, subject) else {
+                continue;
+            };
             self.log_certificates(view, &[Kind::Notarize]);
             self.cast(vote);
         }
@@ -335,9 +401,10 @@ impl<S: ChainSource> Core<S> {
         let view = self.view;
         let has_proposal = self.has_proposal();
         let leader = self.views.validators().leader(view);
-        let lost = self.views.round(view).is_some_and(|round| {
-            round.invalid || round.has_nullify_of(leader)
-        });
+        let lost = self
+            .views
+            .round(view)
+            .is_some_and(|round| round.invalid || round.has_nullify_of(leader));
         if !lost && !self.timers.is_due(now.monotonic, has_proposal) {
             return;
         }
@@ -354,9 +421,13 @@ impl<S: ChainSource> Core<S> {
 
     /// Rule 7: a finalized block and all its ancestors are final.
     pub(super) fn deliver(&mut self, now: Now) -> Result<(), Failure<S::Failure>> {
-        let Some((view, finalization)) = self.views.highest_finalization() else { return Ok(()) };
+        let Some((view, finalization)) = self.views.highest_finalization() else {
+            return Ok(());
+        };
         let finalization = finalization.clone();
-        let Some(subject) = finalization.statement.subject() else { return Ok(()) };
+        let Some(subject) = finalization.statement.subject() else {
+            return Ok(());
+        };
         match self.ready(&subject.block)? {
             Readiness::Executed => {
                 self.finalize_chain(now, &subject.block, finalization);
@@ -378,12 +449,20 @@ impl<S: ChainSource> Core<S> {
                 Some(finalization.clone())
             } else {
                 let round = self.views.round(header.view);
-                round.and_then(|round| round.certificate(Kind::Finalize)).cloned()
+                round
+                    .and_then(|round| round.certificate(Kind::Finalize))
+                    .cloned()
             };
-            self.out.finals(Record::Final(Box::new(self.chain.record(executed, own))));
-            self.pool.finalized(header.height, &executed.block.transactions);
+            self.out
+                .finals(Record::Final(Box::new(self.chain.record(executed, own))));
+            self.pool
+                .finalized(header.height, &executed.block.transactions);
             let execution = &executed.execution;
-            let outcomes = execution.ids.iter().copied().zip(execution.outcomes.iter().cloned());
+            let outcomes = execution
+                .ids
+                .iter()
+                .copied()
+                .zip(execution.outcomes.iter().cloned());
             self.out.push(Effect::Notify(Event::Final {
                 header: Box::new(header.clone()),
                 outcomes: outcomes.collect(),
@@ -391,12 +470,23 @@ impl<S: ChainSource> Core<S> {
                 collections: execution.collections.clone(),
             }));
         }
-        let Some(last) = delivered.into_iter().next_back() else { return };
+        let Some(last) = delivered.into_iter().next_back() else {
+            return;
+        };
         let header = last.block.header;
-        let bytes: usize = last.block.transactions.iter().map(super::execution::size).sum();
+        let bytes: usize = last
+            .block
+            .transactions
+            .iter()
+            .map(super::execution::size)
+            .sum();
         let transactions = (bytes <= MAX_INLINE).then_some(last.block.transactions);
         let view = header.view;
-        let newest = FinalAnnouncement { header, finalization, transactions };
+        let newest = FinalAnnouncement {
+            header,
+            finalization,
+            transactions,
+        };
         if self.publishes(view) {
             self.out.push(Effect::Publish(Box::new(newest.clone())));
         }
@@ -420,7 +510,9 @@ impl<S: ChainSource> Core<S> {
     fn publishes(&self, view: View) -> bool {
         let validators = self.views.validators();
         self.guard.as_ref().is_some_and(|guard| {
-            [view, view.next()].into_iter().any(|view| validators.leader(view) == guard.index())
+            [view, view.next()]
+                .into_iter()
+                .any(|view| validators.leader(view) == guard.index())
         })
     }
 

@@ -8,9 +8,7 @@
 
 use super::core::{Core, Failure};
 use super::execution;
-use super::io::{
-    ChainRequest, ChainResponse, ChainSource, Effect, FinalAnnouncement, FinalRange,
-};
+use super::io::{ChainRequest, ChainResponse, ChainSource, Effect, FinalAnnouncement, FinalRange};
 use crate::types::{Block, Height, PeerId, RequestId};
 
 /// The most blocks of one range: small ones, so that few messages suffice; the receiver executes
@@ -54,12 +52,22 @@ impl<S: ChainSource> Core<S> {
         let mut next = from.max(Height(1));
         let mut bytes = 0;
         while range.blocks.len() < usize::from(max) && bytes < MAX_SERVED_BYTES {
-            let found = self.chain.source().finalization_from(next).map_err(Failure::Source)?;
-            let Some((end, finalization)) = found else { break };
+            let found = self
+                .chain
+                .source()
+                .finalization_from(next)
+                .map_err(Failure::Source)?;
+            let Some((end, finalization)) = found else {
+                break;
+            };
             let mut blocks = Vec::new();
             while next <= end {
                 let block = self.final_block(next)?;
-                bytes += block.transactions.iter().map(execution::size).sum::<usize>();
+                bytes += block
+                    .transactions
+                    .iter()
+                    .map(execution::size)
+                    .sum::<usize>();
                 bytes += EMPTY_BLOCK_BYTES;
                 blocks.push(block);
                 next = next.next();
@@ -71,15 +79,25 @@ impl<S: ChainSource> Core<S> {
     }
 
     fn final_block(&self, height: Height) -> Result<Block, Failure<S::Failure>> {
-        let found = self.chain.source().final_block(height).map_err(Failure::Source)?;
+        let found = self
+            .chain
+            .source()
+            .final_block(height)
+            .map_err(Failure::Source)?;
         Ok(found.ok_or(Failure::MissingBlock(height))?.block)
     }
 
     /// Whether an announcement's finalization is one of its header.
     pub(super) fn is_certified(&self, announced: &FinalAnnouncement) -> bool {
-        let FinalAnnouncement { header, finalization, .. } = announced;
+        let FinalAnnouncement {
+            header,
+            finalization,
+            ..
+        } = announced;
         self.finalizes(finalization, header)
-            && finalization.verify(&self.network, self.views.validators()).is_ok()
+            && finalization
+                .verify(&self.network, self.views.validators())
+                .is_ok()
     }
 
     /// Whether a finalization is about this header; its signatures are checked elsewhere.

@@ -59,7 +59,9 @@ impl<S: ChainSource> Core<S> {
         let tip = self.chain.tip();
         let (id, next) = (tip.id, tip.header.height.next());
         let last_nonce = self.chain.last_nonce(&id, &transaction.author)?;
-        Ok(self.pool.add(&self.network, transaction.clone(), last_nonce, next))
+        Ok(self
+            .pool
+            .add(&self.network, transaction.clone(), last_nonce, next))
     }
 
     fn forward(&mut self, new: Vec<Transaction>) {

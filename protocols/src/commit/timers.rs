@@ -73,7 +73,11 @@ impl Timers {
 
     /// D of `view` when `last_final` is the newest final one.
     pub(super) fn delay_of(delta: Duration, view: View, last_final: View) -> Duration {
-        let steps = view.0.saturating_sub(last_final.0).saturating_sub(2).min(MAX_STEPS);
+        let steps = view
+            .0
+            .saturating_sub(last_final.0)
+            .saturating_sub(2)
+            .min(MAX_STEPS);
         let grown = (0..steps).fold(delta, |delay, _| delay.saturating_mul(11) / 10);
         grown.min(delta.saturating_mul(MAX_SLOWDOWN))
     }
@@ -101,7 +105,9 @@ impl Timers {
     pub(super) fn pace(&mut self, now: Duration, quiet: bool) {
         match self.pace {
             Pace::Running { .. } if quiet && !self.woken => {
-                self.pace = Pace::Idle { until: now.saturating_add(self.idle) };
+                self.pace = Pace::Idle {
+                    until: now.saturating_add(self.idle),
+                };
             }
             Pace::Idle { until } if now >= until => {
                 self.woken = true;
@@ -126,9 +132,7 @@ impl Timers {
     /// Whether the view must be given up: no proposal, or no certificate, in time.
     pub(super) fn is_due(&self, now: Duration, has_proposal: bool) -> bool {
         match self.pace {
-            Pace::Running { leader, certify } => {
-                now >= certify || (now >= leader && !has_proposal)
-            }
+            Pace::Running { leader, certify } => now >= certify || (now >= leader && !has_proposal),
             Pace::Idle { .. } | Pace::Over => false,
         }
     }
@@ -179,7 +183,10 @@ impl Timers {
             Pace::Running { leader, .. } => Some(leader),
             Pace::Over => None,
         };
-        [pace, self.retry, self.standstill].into_iter().flatten().min()
+        [pace, self.retry, self.standstill]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn run(&mut self, now: Duration) {

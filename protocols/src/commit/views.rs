@@ -14,8 +14,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::types::{
-    BlockId, Certificate, InvalidCertificate, NetworkId, Power, Statement, Subject,
-    ValidatorIndex, ValidatorSet, View, Vote, VoteSignature,
+    BlockId, Certificate, InvalidCertificate, NetworkId, Power, Statement, Subject, ValidatorIndex,
+    ValidatorSet, View, Vote, VoteSignature,
 };
 
 /// How far above the current view votes and proposals are taken. Honest validators are at most a
@@ -83,7 +83,9 @@ impl Round {
 
     /// Whether that validator's nullify of the view is here.
     pub(super) fn has_nullify_of(&self, signer: ValidatorIndex) -> bool {
-        self.votes.get(&Kind::Nullify).is_some_and(|votes| votes.contains_key(&signer))
+        self.votes
+            .get(&Kind::Nullify)
+            .is_some_and(|votes| votes.contains_key(&signer))
     }
 
     /// Whether any certificate ended the view.
@@ -164,7 +166,9 @@ impl Views {
 
     /// Whether a notarized block is not final.
     pub(super) fn has_unfinal(&self) -> bool {
-        self.rounds.values().any(|round| round.certified().is_some())
+        self.rounds
+            .values()
+            .any(|round| round.certified().is_some())
     }
 
     /// The highest view with a finalization that is not delivered yet.
@@ -191,14 +195,21 @@ impl Views {
             if round.certificates.contains_key(&kind) {
                 return Ok(None);
             }
-            match round.votes.get(&kind).and_then(|votes| votes.get(&vote.signer)) {
+            match round
+                .votes
+                .get(&kind)
+                .and_then(|votes| votes.get(&vote.signer))
+            {
                 Some((statement, _)) if *statement == vote.statement => return Ok(None),
                 Some(_) if vote.verify(&self.network, &validator.key).is_err() => {
                     return Err(BadVote::Signature);
                 }
                 Some((statement, signature)) => {
-                    let first =
-                        Vote { statement: *statement, signature: signature.clone(), ..vote.clone() };
+                    let first = Vote {
+                        statement: *statement,
+                        signature: signature.clone(),
+                        ..vote.clone()
+                    };
                     return Err(BadVote::Equivocation(Box::new(first)));
                 }
                 None => {}
@@ -218,7 +229,9 @@ impl Views {
             return None;
         }
         let votes = round.votes.entry(kind).or_default();
-        votes.entry(vote.signer).or_insert((vote.statement, vote.signature.clone()));
+        votes
+            .entry(vote.signer)
+            .or_insert((vote.statement, vote.signature.clone()));
         let agreeing: Vec<_> = votes
             .iter()
             .filter(|(_, (statement, _))| *statement == vote.statement)
@@ -244,9 +257,10 @@ impl Views {
         certificate: Certificate,
     ) -> Result<bool, InvalidCertificate> {
         let kind = Kind::of(&certificate.statement);
-        let known = self.rounds.get(&certificate.view).is_some_and(|round| {
-            round.certificates.contains_key(&kind)
-        });
+        let known = self
+            .rounds
+            .get(&certificate.view)
+            .is_some_and(|round| round.certificates.contains_key(&kind));
         if known || certificate.view <= self.floor {
             return Ok(false);
         }
@@ -258,7 +272,9 @@ impl Views {
     /// Takes a certificate that was verified before.
     pub(super) fn insert(&mut self, certificate: Certificate) {
         let (view, kind) = (certificate.view, Kind::of(&certificate.statement));
-        let Some(round) = self.round_mut(view) else { return };
+        let Some(round) = self.round_mut(view) else {
+            return;
+        };
         round.votes.remove(&kind);
         round.certificates.entry(kind).or_insert(certificate);
         if kind == Kind::Notarize {
@@ -269,7 +285,9 @@ impl Views {
 
     /// The certificates of these kinds and views that are held and not in the log yet, each once.
     pub(super) fn take_unpersisted(&mut self, view: View, kinds: &[Kind]) -> Vec<Certificate> {
-        let Some(round) = self.rounds.get_mut(&view) else { return Vec::new() };
+        let Some(round) = self.rounds.get_mut(&view) else {
+            return Vec::new();
+        };
         let mut taken = Vec::new();
         for kind in kinds {
             if let Some(certificate) = round.certificates.get(kind)
@@ -305,7 +323,11 @@ impl Views {
         if old <= self.votes_dropped {
             return;
         }
-        for round in self.rounds.range_mut(self.votes_dropped..old).map(|(_, round)| round) {
+        for round in self
+            .rounds
+            .range_mut(self.votes_dropped..old)
+            .map(|(_, round)| round)
+        {
             if round.is_ended() {
                 round.votes.clear();
             }
@@ -317,7 +339,9 @@ impl Views {
     pub(super) fn power(&self, signers: impl Iterator<Item = ValidatorIndex>) -> Power {
         let sum = signers
             .filter_map(|signer| self.validators.get(signer))
-            .fold(0_u64, |sum, validator| sum.saturating_add(validator.power.0));
+            .fold(0_u64, |sum, validator| {
+                sum.saturating_add(validator.power.0)
+            });
         Power(sum)
     }
 }
@@ -341,18 +365,31 @@ mod tests {
             peer: key(index + 100).public(),
             power: Power(1),
         });
-        Views::new(NETWORK, ValidatorSet::new(Epoch(0), validators.collect()), View(0))
+        Views::new(
+            NETWORK,
+            ValidatorSet::new(Epoch(0), validators.collect()),
+            View(0),
+        )
     }
 
     fn block(name: &'static [u8]) -> Subject {
-        Subject { parent_view: View(0), block: BlockId(Digest::of("decube/test/1", &[name])) }
+        Subject {
+            parent_view: View(0),
+            block: BlockId(Digest::of("decube/test/1", &[name])),
+        }
     }
 
     fn vote(signer: u16, view: u64, statement: Statement) -> Vote {
         let (epoch, view) = (Epoch(0), View(view));
         let signature = key(signer).sign(&statement.to_sign(&NETWORK, epoch, view));
         let signature = VoteSignature::Ed25519(signature);
-        Vote { epoch, view, statement, signer: ValidatorIndex(signer), signature }
+        Vote {
+            epoch,
+            view,
+            statement,
+            signer: ValidatorIndex(signer),
+            signature,
+        }
     }
 
     #[test]
@@ -363,8 +400,16 @@ mod tests {
             assert_eq!(views.add_vote(&vote(signer, 1, notarize)), Ok(None));
         }
         let other = Statement::Notarize(block(b"b"));
-        assert_eq!(views.add_vote(&vote(2, 1, other)), Ok(None), "another block's vote");
-        assert_eq!(views.add_vote(&vote(0, 1, notarize)), Ok(None), "the same vote again");
+        assert_eq!(
+            views.add_vote(&vote(2, 1, other)),
+            Ok(None),
+            "another block's vote"
+        );
+        assert_eq!(
+            views.add_vote(&vote(0, 1, notarize)),
+            Ok(None),
+            "the same vote again"
+        );
         let certificate = views.add_vote(&vote(3, 1, notarize)).unwrap().unwrap();
         assert_eq!(certificate.verify(&NETWORK, views.validators()), Ok(()));
         assert_eq!(views.take_notarized(), [View(1)].into());
@@ -377,7 +422,10 @@ mod tests {
         let first = vote(0, 1, Statement::Notarize(block(b"a")));
         views.add_vote(&first).unwrap();
         let second = vote(0, 1, Statement::Notarize(block(b"b")));
-        assert_eq!(views.add_vote(&second), Err(BadVote::Equivocation(Box::new(first))));
+        assert_eq!(
+            views.add_vote(&second),
+            Err(BadVote::Equivocation(Box::new(first)))
+        );
         // Giving up a view after notarizing it contradicts nothing.
         assert_eq!(views.add_vote(&vote(0, 1, Statement::Nullify)), Ok(None));
     }
@@ -387,18 +435,33 @@ mod tests {
     fn bug_18_a_vote_holds_in_its_own_view_kind_and_network_only() {
         let good = vote(0, 1, Statement::Nullify);
         for bad in [
-            Vote { view: View(2), ..good.clone() },
-            Vote { signer: ValidatorIndex(1), ..good.clone() },
-            Vote { statement: Statement::Finalize(block(b"a")), ..good.clone() },
+            Vote {
+                view: View(2),
+                ..good.clone()
+            },
+            Vote {
+                signer: ValidatorIndex(1),
+                ..good.clone()
+            },
+            Vote {
+                statement: Statement::Finalize(block(b"a")),
+                ..good.clone()
+            },
         ] {
             assert_eq!(views().add_vote(&bad), Err(BadVote::Signature), "{bad:?}");
         }
         let elsewhere = NetworkId(Digest::of("decube/test/1", &[b"other"]));
         let signed = Statement::Nullify.to_sign(&elsewhere, Epoch(0), View(1));
         let signature = VoteSignature::Ed25519(key(0).sign(&signed));
-        let bad = Vote { signature, ..good.clone() };
+        let bad = Vote {
+            signature,
+            ..good.clone()
+        };
         assert_eq!(views().add_vote(&bad), Err(BadVote::Signature));
-        let old = Vote { epoch: Epoch(1), ..good };
+        let old = Vote {
+            epoch: Epoch(1),
+            ..good
+        };
         assert_eq!(views().add_vote(&old), Err(BadVote::Unknown));
     }
 
@@ -429,12 +492,28 @@ mod tests {
             signatures: signers.iter().map(|signer| signed(*signer)).collect(),
         };
         for (signers, error) in [
-            (&[0, 1, 1][..], InvalidCertificate::Unsorted(ValidatorIndex(1))),
+            (
+                &[0, 1, 1][..],
+                InvalidCertificate::Unsorted(ValidatorIndex(1)),
+            ),
             (&[0, 2, 1], InvalidCertificate::Unsorted(ValidatorIndex(1))),
-            (&[0, 1], InvalidCertificate::NoQuorum { found: Power(2), needed: Power(3) }),
-            (&[0, 1, 7], InvalidCertificate::UnknownSigner(ValidatorIndex(7))),
+            (
+                &[0, 1],
+                InvalidCertificate::NoQuorum {
+                    found: Power(2),
+                    needed: Power(3),
+                },
+            ),
+            (
+                &[0, 1, 7],
+                InvalidCertificate::UnknownSigner(ValidatorIndex(7)),
+            ),
         ] {
-            assert_eq!(views().add_certificate(certificate(signers)), Err(error), "{signers:?}");
+            assert_eq!(
+                views().add_certificate(certificate(signers)),
+                Err(error),
+                "{signers:?}"
+            );
         }
         let mut forged = certificate(&[0, 1, 2]);
         forged.signatures[2].1 = signed(1).1;

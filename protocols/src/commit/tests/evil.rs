@@ -41,7 +41,10 @@ impl Net {
             for to in 0..self.validators {
                 if to != me && self.random.percent(40) {
                     let vote = self.sign(me, view, statement);
-                    let message = ConsensusMessage::Vote { vote, repeated: false };
+                    let message = ConsensusMessage::Vote {
+                        vote,
+                        repeated: false,
+                    };
                     self.send(me, to, Delivery::Message(message));
                 }
             }
@@ -53,7 +56,13 @@ impl Net {
         let signed = statement.to_sign(&self.network, epoch, view);
         let signature = VoteSignature::Ed25519(vote_key(me).sign(&signed));
         let signer = ValidatorIndex(u16::try_from(me).unwrap());
-        Vote { epoch, view, statement, signer, signature }
+        Vote {
+            epoch,
+            view,
+            statement,
+            signer,
+            signature,
+        }
     }
 
     /// Proposes several blocks when it leads, each to some.
@@ -68,17 +77,28 @@ impl Net {
             let clock = self.clock(me);
             let choice = self.random.next();
             let core = self.nodes[me].core.as_mut().unwrap();
-            let Some((parent_view, parent)) = some_parent(core, choice) else { continue };
+            let Some((parent_view, parent)) = some_parent(core, choice) else {
+                continue;
+            };
             // The first block, mostly on an old parent, goes to all; the second confuses some.
             let reach = if attempt == 0 { 100 } else { 50 };
             let time = Timestamp(clock.wall.0 + attempt);
             let Ok(Some(block)) = core.chain.build(&parent, view, time, Vec::new()) else {
                 continue;
             };
-            let subject = Subject { parent_view, block: block.id() };
+            let subject = Subject {
+                parent_view,
+                block: block.id(),
+            };
             let signed = Proposal::to_sign(&self.network, Epoch(0), view, &subject);
             let signature = VoteSignature::Ed25519(vote_key(me).sign(&signed));
-            let proposal = Proposal { epoch: Epoch(0), view, parent_view, block, signature };
+            let proposal = Proposal {
+                epoch: Epoch(0),
+                view,
+                parent_view,
+                block,
+                signature,
+            };
             for to in 0..self.validators {
                 if to != me && self.random.percent(reach) {
                     let message = ConsensusMessage::Proposal(proposal.clone());
@@ -106,6 +126,10 @@ fn some_parent(core: &mut Core<Disk>, choice: u64) -> Option<(View, BlockId)> {
         }
     }
     // Two times out of three the oldest, the final tip.
-    let index = if choice % 3 == 0 { parents.len() - 1 } else { 0 };
+    let index = if choice % 3 == 0 {
+        parents.len() - 1
+    } else {
+        0
+    };
     parents.get(index).copied()
 }

@@ -73,7 +73,11 @@ pub(super) struct Broken;
 impl Disk {
     fn read<T>(&self, read: impl FnOnce(&Kept) -> T) -> Result<T, Broken> {
         let kept = self.0.borrow();
-        if kept.broken { Err(Broken) } else { Ok(read(&kept)) }
+        if kept.broken {
+            Err(Broken)
+        } else {
+            Ok(read(&kept))
+        }
     }
 
     pub(super) fn break_down(&self) {
@@ -90,11 +94,17 @@ impl Disk {
                 kept.log.floor = view;
                 kept.log.votes.retain(|vote| vote.view > view);
                 kept.log.proposals.retain(|proposal| proposal.view > view);
-                kept.log.certificates.retain(|certificate| certificate.view > view);
+                kept.log
+                    .certificates
+                    .retain(|certificate| certificate.view > view);
             }
             Record::Final(record) => {
                 let height = record.block.block.header.height;
-                assert_eq!(height.0, kept.finals.len() as u64 + 1, "finals come in order, once");
+                assert_eq!(
+                    height.0,
+                    kept.finals.len() as u64 + 1,
+                    "finals come in order, once"
+                );
                 kept.finals.push(record.block);
                 kept.nodes.extend(record.state_nodes);
                 kept.history.extend(record.history);
@@ -131,13 +141,18 @@ impl ChainSource for Disk {
     }
 
     fn final_block(&self, height: Height) -> Result<Option<FinalBlock>, Broken> {
-        let index = usize::try_from(height.0).unwrap_or(usize::MAX).wrapping_sub(1);
+        let index = usize::try_from(height.0)
+            .unwrap_or(usize::MAX)
+            .wrapping_sub(1);
         self.read(|kept| kept.finals.get(index).cloned())
     }
 
     fn finalization_from(&self, height: Height) -> Result<Option<(Height, Certificate)>, Broken> {
         self.read(|kept| {
-            kept.finalizations.range(height..).next().map(|(at, found)| (*at, found.clone()))
+            kept.finalizations
+                .range(height..)
+                .next()
+                .map(|(at, found)| (*at, found.clone()))
         })
     }
 
@@ -160,7 +175,8 @@ impl Oracle {
     fn saw_final(&mut self, node: usize, height: Height, block: BlockId) {
         let first = *self.finals.entry(height).or_insert(block);
         if first != block {
-            self.violations.push(format!("node {node} has another final block at {height}"));
+            self.violations
+                .push(format!("node {node} has another final block at {height}"));
         }
     }
 
@@ -172,19 +188,23 @@ impl Oracle {
             .filter(|(_, signers)| signers.len() >= self.quorum)
             .map(|(statement, _)| *statement)
             .collect();
-        let notarizations =
-            quorums.iter().filter(|it| matches!(it, Statement::Notarize(_))).count();
+        let notarizations = quorums
+            .iter()
+            .filter(|it| matches!(it, Statement::Notarize(_)))
+            .count();
         let finalized: Vec<_> = quorums
             .iter()
             .filter(|it| matches!(it, Statement::Finalize(_)))
             .filter_map(Statement::subject)
             .collect();
         if notarizations > 1 {
-            self.violations.push(format!("two notarizations of view {}", vote.view));
+            self.violations
+                .push(format!("two notarizations of view {}", vote.view));
         }
         if !finalized.is_empty() && quorums.contains(&Statement::Nullify) {
             let view = vote.view;
-            self.violations.push(format!("view {view} is both finalized and nullified"));
+            self.violations
+                .push(format!("view {view} is both finalized and nullified"));
         }
         for subject in finalized {
             self.saw_finalization(subject.block, vote.view);
@@ -192,7 +212,8 @@ impl Oracle {
     }
 
     fn saw_block(&mut self, header: &Header) {
-        self.blocks.insert(header.id(), (header.height, header.parent));
+        self.blocks
+            .insert(header.id(), (header.height, header.parent));
     }
 
     /// A quorum finalized the block, so it and its ancestors are final, whoever knows it.
@@ -210,7 +231,10 @@ impl Oracle {
     }
 
     pub(super) fn final_height(&self) -> Height {
-        self.finals.last_key_value().map(|(height, _)| *height).unwrap_or_default()
+        self.finals
+            .last_key_value()
+            .map(|(height, _)| *height)
+            .unwrap_or_default()
     }
 }
 
@@ -306,13 +330,19 @@ pub(super) fn genesis(validators: usize) -> Genesis {
             write_quorum: 1,
         },
         validators: (0..validators).map(member).collect(),
-        replicas: vec![Replica { name: "r".into(), peer: peer_key(0).public() }],
+        replicas: vec![Replica {
+            name: "r".into(),
+            peer: peer_key(0).public(),
+        }],
     }
 }
 
 pub(super) fn transaction(network: &NetworkId, author: u8, nonce: u64) -> Transaction {
     let name = CollectionName::new(format!("c-{author}-{nonce}")).unwrap();
-    let action = Action::CreateCollection(CreateCollection { name, write_quorum: None });
+    let action = Action::CreateCollection(CreateCollection {
+        name,
+        write_quorum: None,
+    });
     let key = SecretKey::from_seed(&[author; 32]);
     Transaction::sign(network, action, nonce, Height(5000), &key)
 }
@@ -353,7 +383,10 @@ impl Net {
             validators,
             network: genesis.network_id(),
             faults,
-            oracle: Oracle { quorum: validators * 2 / 3 + 1, ..Oracle::default() },
+            oracle: Oracle {
+                quorum: validators * 2 / 3 + 1,
+                ..Oracle::default()
+            },
             cut: BTreeSet::new(),
             filter: None,
             queue: BTreeMap::new(),
@@ -374,13 +407,18 @@ impl Net {
     }
 
     pub(super) fn heights(&self) -> Vec<u64> {
-        (0..self.nodes.len()).map(|index| self.height(index)).collect()
+        (0..self.nodes.len())
+            .map(|index| self.height(index))
+            .collect()
     }
 
     pub(super) fn clock(&self, index: usize) -> Now {
         let milliseconds = START + 1 + u64::try_from(self.now.as_millis()).unwrap();
         let wall = milliseconds.saturating_add_signed(self.nodes[index].clock_error);
-        Now { monotonic: self.now, wall: Timestamp(wall) }
+        Now {
+            monotonic: self.now,
+            wall: Timestamp(wall),
+        }
     }
 
     /// Stops a node; it comes back after `away` if given.
@@ -393,6 +431,13 @@ impl Net {
         for other in 0..self.nodes.len() {
             self.schedule(index, other, Duration::ZERO, Delivery::Disconnected);
         }
+    }
+
+    /// From its next start on a node has no validator key.
+    pub(super) fn lose_key(&mut self, index: usize) {
+        let mutant = self.nodes[index].config.mutant;
+        self.nodes[index].config = Config::new(genesis(self.validators), id(index), None);
+        self.nodes[index].config.mutant = mutant;
     }
 
     pub(super) fn restart(&mut self, index: usize) {
@@ -427,7 +472,12 @@ impl Net {
     fn schedule(&mut self, from: usize, to: usize, delay: Duration, delivery: Delivery) {
         self.sequence += 1;
         let life = self.nodes[to].life;
-        let packet = Packet { from, to, life, delivery };
+        let packet = Packet {
+            from,
+            to,
+            life,
+            delivery,
+        };
         self.queue.insert((self.now + delay, self.sequence), packet);
     }
 
@@ -508,7 +558,11 @@ impl Net {
             }
             Effect::Publish(announcement) => {
                 for to in 0..self.nodes.len() {
-                    self.send(index, to, Delivery::Announced(announcement.as_ref().clone()));
+                    self.send(
+                        index,
+                        to,
+                        Delivery::Announced(announcement.as_ref().clone()),
+                    );
                 }
             }
             Effect::Notify(event) => self.nodes[index].events.push(event),
@@ -526,7 +580,11 @@ impl Net {
                     last_final = Some(record.block.block.header.view);
                 }
                 Effect::Persist(Record::Prune { view, .. }) => {
-                    assert!(last_final.is_none_or(|last| *view < last), "seed {}", self.seed);
+                    assert!(
+                        last_final.is_none_or(|last| *view < last),
+                        "seed {}",
+                        self.seed
+                    );
                 }
                 _ => {}
             }
@@ -537,33 +595,62 @@ impl Net {
     fn check_durable(&self, index: usize, vote: &Vote) {
         let kept = self.nodes[index].disk.0.borrow();
         let (log, seed) = (&kept.log, self.seed);
-        let last_final = kept.finals.last().map_or(View(0), |it| it.block.header.view);
-        assert!(log.votes.contains(vote), "seed {seed}: {vote:?} of node {index} is not durable");
+        let last_final = kept
+            .finals
+            .last()
+            .map_or(View(0), |it| it.block.header.view);
+        assert!(
+            log.votes.contains(vote),
+            "seed {seed}: {vote:?} of node {index} is not durable"
+        );
         let certified = |view: View, wanted: &dyn Fn(&Statement) -> bool| {
             view <= last_final
-                || log.certificates.iter().any(|it| it.view == view && wanted(&it.statement))
+                || log
+                    .certificates
+                    .iter()
+                    .any(|it| it.view == view && wanted(&it.statement))
         };
         let entry = vote.view.previous().unwrap();
         if matches!(vote.statement, Statement::Finalize(_)) {
             let notarized = |it: &Statement| matches!(it, Statement::Notarize(_));
-            assert!(certified(vote.view, &notarized), "seed {seed}: no notarization");
+            assert!(
+                certified(vote.view, &notarized),
+                "seed {seed}: no notarization"
+            );
         } else {
-            assert!(certified(entry, &|_| true), "seed {seed}: nothing led into {}", vote.view);
+            assert!(
+                certified(entry, &|_| true),
+                "seed {seed}: nothing led into {}",
+                vote.view
+            );
         }
-        let Statement::Notarize(subject) = vote.statement else { return };
-        let held = log.proposals.iter().any(|it| it.block.id() == subject.block);
+        let Statement::Notarize(subject) = vote.statement else {
+            return;
+        };
+        let held = log
+            .proposals
+            .iter()
+            .any(|it| it.block.id() == subject.block);
         assert!(held, "seed {seed}: the notarized block is not durable");
         let parent = |it: &Statement| *it != Statement::Nullify;
-        assert!(certified(subject.parent_view, &parent), "seed {seed}: no notarized parent");
+        assert!(
+            certified(subject.parent_view, &parent),
+            "seed {seed}: no notarized parent"
+        );
         let nullified = |it: &Statement| *it == Statement::Nullify;
         for view in subject.parent_view.0 + 1..vote.view.0 {
             let skips = self.nodes[index].config.mutant == Some(Mutant::SkippedNullifications);
-            assert!(skips || certified(View(view), &nullified), "seed {seed}: {view} not nullified");
+            assert!(
+                skips || certified(View(view), &nullified),
+                "seed {seed}: {view} not nullified"
+            );
         }
     }
 
     fn index(&self, peer: &PeerId) -> usize {
-        (0..self.nodes.len()).find(|index| id(*index) == *peer).unwrap()
+        (0..self.nodes.len())
+            .find(|index| id(*index) == *peer)
+            .unwrap()
     }
 
     pub(super) fn is_hostile(&self, index: usize) -> bool {
@@ -571,7 +658,12 @@ impl Net {
     }
 
     fn deliver(&mut self, packet: Packet) {
-        let Packet { from, to, life, delivery } = packet;
+        let Packet {
+            from,
+            to,
+            life,
+            delivery,
+        } = packet;
         if self.nodes[to].life != life || self.nodes[to].core.is_none() {
             if let Delivery::Request(id, _) = delivery {
                 let gone = Delivery::Response(id, Err(RequestFailure::NotConnected));
@@ -586,18 +678,32 @@ impl Net {
         let from_id = id(from);
         let mut asked = None;
         let input = match delivery {
-            Delivery::Message(message) => Input::Message { from: from_id, message },
+            Delivery::Message(message) => Input::Message {
+                from: from_id,
+                message,
+            },
             Delivery::Request(id, request) => {
                 asked = Some(id);
-                Input::Request { from: from_id, id, request }
+                Input::Request {
+                    from: from_id,
+                    id,
+                    request,
+                }
             }
-            Delivery::Response(id, result) => Input::Response { id, from: from_id, result },
-            Delivery::Announced(announcement) => {
-                Input::Announced { from: from_id, announcement: Box::new(announcement) }
-            }
-            Delivery::Transactions(transactions) => {
-                Input::Transactions { from: from_id, id: RequestId(0), transactions }
-            }
+            Delivery::Response(id, result) => Input::Response {
+                id,
+                from: from_id,
+                result,
+            },
+            Delivery::Announced(announcement) => Input::Announced {
+                from: from_id,
+                announcement: Box::new(announcement),
+            },
+            Delivery::Transactions(transactions) => Input::Transactions {
+                from: from_id,
+                id: RequestId(0),
+                transactions,
+            },
             Delivery::Connected => Input::Connected(from_id),
             Delivery::Disconnected => Input::Disconnected(from_id),
         };
@@ -640,7 +746,12 @@ impl Net {
                 return done(self);
             };
             busy = if at > self.now { 0 } else { busy + 1 };
-            assert!(busy < 5000, "seed {}: busy without end at {:?}", self.seed, self.now);
+            assert!(
+                busy < 5000,
+                "seed {}: busy without end at {:?}",
+                self.seed,
+                self.now
+            );
             self.now = self.now.max(at);
             self.step();
         }
