@@ -20,6 +20,7 @@ pub mod commit;
 pub mod documents;
 pub mod history;
 pub mod light;
+pub mod state_reader;
 pub mod submission;
 pub mod tree;
 pub mod types;

@@ -95,7 +95,8 @@ pub enum Effect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// It is signed and durable here, and is being handed to the validators until it is final or
-    /// expired, also after a restart.
+    /// expired, also after a restart. Reported again, with another transaction, when its nonce was
+    /// used elsewhere at the same time and it was signed anew; the one before took no effect.
     Submitted {
         /// The transaction.
         transaction: TransactionId,
@@ -119,8 +120,10 @@ pub enum Progress {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmissionError {
     /// Too few replicas signed in time; nothing was submitted.
-    #[error("{found} of {needed} replicas signed that they hold document {document}; \
-        are they connected? last refusal: {last}")]
+    #[error(
+        "{found} of {needed} replicas signed that they hold document {document}; \
+        are they connected? last refusal: {last}"
+    )]
     TooFewReceipts {
         /// The document.
         document: DocumentId,
