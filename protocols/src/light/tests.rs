@@ -200,7 +200,10 @@ fn other_files_are_named_for_what_they_are() {
         Err(FileError::TooLarge { size: huge.len() })
     );
     let shorter = &file[..file.len() - 1];
-    assert!(matches!(Proof::from_bytes(shorter), Err(FileError::Changed { .. })));
+    assert!(matches!(
+        Proof::from_bytes(shorter),
+        Err(FileError::Changed { .. })
+    ));
 }
 
 #[test]
@@ -287,7 +290,7 @@ fn each_check_names_what_disagrees() {
         ProofError::OtherEpoch { .. }
     ));
     assert_eq!(
-        refused(&|proof| drop(proof.finalization.signatures.pop())),
+        refused(&|proof| proof.finalization.signatures.truncate(2)),
         InvalidCertificate::NoQuorum {
             found: Power(2),
             needed: Power(3)
