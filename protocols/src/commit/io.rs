@@ -13,6 +13,10 @@ use crate::types::{
 
 /// A message on the long-lived stream between two validators.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a proposal holds a block; each lives for one hop, in a vector of few"
+)]
 pub enum ConsensusMessage {
     /// The leader's block for a view.
     Proposal(Proposal),
@@ -279,6 +283,10 @@ pub enum Event {
 /// makes the state durable before the vote log, so that [`Record::Prune`] never removes what a
 /// lost final block rested on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a proposal holds a block; each lives for one hop, in a vector of few"
+)]
 pub enum Record {
     /// A vote or, as the leader's, the fact of a proposal that this node signs.
     Vote(Vote),

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::super::core::Core;
 use super::super::io::ConsensusMessage;
-use super::net::{Delivery, Disk, Net, vote_key};
+use super::disk::Disk;
+use super::net::{Delivery, Net, vote_key};
 use crate::types::{
     BlockId, Epoch, Proposal, Statement, Subject, Timestamp, ValidatorIndex, View, Vote,
     VoteSignature,
@@ -126,7 +127,7 @@ fn some_parent(core: &mut Core<Disk>, choice: u64) -> Option<(View, BlockId)> {
         }
     }
     // Two times out of three the oldest, the final tip.
-    let index = if choice % 3 == 0 {
+    let index = if choice.is_multiple_of(3) {
         parents.len() - 1
     } else {
         0

@@ -96,7 +96,7 @@ impl Ledger {
         CommitEntry {
             collection: self.collection(),
             document: self.document(document),
-            previous: previous.map(|number| version(number)),
+            previous: previous.map(version),
             heads: self::heads(heads),
         }
     }
@@ -366,7 +366,8 @@ fn malformed_transactions_are_told_apart() {
         change(&mut commit);
         ledger.sign(Action::Commit(commit), 2)
     };
-    let table: [(fn(&mut Commit), Malformed); 8] = [
+    type Change = fn(&mut Commit);
+    let table: [(Change, Malformed); 8] = [
         (|it| it.entries.reverse(), Malformed::List),
         (|it| it.entries.clear(), Malformed::List),
         (|it| it.entries.push(it.entries[1].clone()), Malformed::List),

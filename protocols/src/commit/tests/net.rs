@@ -3,25 +3,23 @@
 //! Everything follows from one seed. The oracle keeps its own log of all votes that were sent and of
 //! all blocks that became final, and notes every violation of agreement.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 use std::time::Duration;
 
-use decube_crypto::{Digest, SecretKey};
+use decube_crypto::SecretKey;
 
 use super::super::core::Mutant;
 use super::super::io::{
-    ChainRequest, ChainResponse, ChainSource, ConsensusMessage, Effect, Event, FinalAnnouncement,
-    FinalBlock, Input, Record, RequestFailure, Restored,
+    ChainRequest, ChainResponse, ConsensusMessage, Effect, Event, FinalAnnouncement, Input, Record,
+    RequestFailure,
 };
 use super::super::{Config, Core};
-use crate::history::HistorySource;
-use crate::tree::{Node as TreeNode, NodeSource};
+use super::disk::Disk;
+use super::oracle::Oracle;
 use crate::types::{
-    Action, BlockId, Certificate, CollectionName, CollectionState, CreateCollection, Genesis,
-    Header, Height, NetworkId, Now, Parameters, PeerId, Power, Replica, RequestId, SignaturePolicy,
-    Statement, Timestamp, Transaction, Validator, ValidatorIndex, View, Vote, peer_id,
+    Action, CollectionName, CreateCollection, Genesis, Height, NetworkId, Now, Parameters, PeerId,
+    Power, Replica, RequestId, SignaturePolicy, Statement, Timestamp, Transaction, Validator, View,
+    Vote, peer_id,
 };
 
 pub(super) const DELTA: u64 = 50;
@@ -48,193 +46,6 @@ impl Random {
     /// True in so many of a hundred cases.
     pub(super) fn percent(&mut self, chance: u64) -> bool {
         self.below(100) < chance
-    }
-}
-
-/// What one node keeps; survives its crashes.
-#[derive(Debug, Default)]
-pub(super) struct Kept {
-    pub(super) finals: Vec<FinalBlock>,
-    finalizations: BTreeMap<Height, Certificate>,
-    nodes: BTreeMap<Digest, TreeNode>,
-    history: BTreeMap<u64, Digest>,
-    collections: Vec<CollectionState>,
-    pub(super) log: Restored,
-    broken: bool,
-}
-
-#[derive(Clone, Debug, Default)]
-pub(super) struct Disk(pub(super) Rc<RefCell<Kept>>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the disk is broken")]
-pub(super) struct Broken;
-
-impl Disk {
-    fn read<T>(&self, read: impl FnOnce(&Kept) -> T) -> Result<T, Broken> {
-        let kept = self.0.borrow();
-        if kept.broken {
-            Err(Broken)
-        } else {
-            Ok(read(&kept))
-        }
-    }
-
-    pub(super) fn break_down(&self) {
-        self.0.borrow_mut().broken = true;
-    }
-
-    fn write(&self, record: Record) {
-        let mut kept = self.0.borrow_mut();
-        match record {
-            Record::Vote(vote) => kept.log.votes.push(vote),
-            Record::Proposal(proposal) => kept.log.proposals.push(proposal),
-            Record::Certificate(certificate) => kept.log.certificates.push(certificate),
-            Record::Prune { view, .. } => {
-                kept.log.floor = view;
-                kept.log.votes.retain(|vote| vote.view > view);
-                kept.log.proposals.retain(|proposal| proposal.view > view);
-                kept.log
-                    .certificates
-                    .retain(|certificate| certificate.view > view);
-            }
-            Record::Final(record) => {
-                let height = record.block.block.header.height;
-                assert_eq!(
-                    height.0,
-                    kept.finals.len() as u64 + 1,
-                    "finals come in order, once"
-                );
-                kept.finals.push(record.block);
-                kept.nodes.extend(record.state_nodes);
-                kept.history.extend(record.history);
-                kept.collections.extend(record.collections);
-                if let Some(finalization) = record.finalization {
-                    kept.finalizations.insert(height, finalization);
-                }
-            }
-        }
-    }
-}
-
-impl NodeSource for Disk {
-    type Error = Broken;
-
-    fn node(&self, digest: &Digest) -> Result<Option<TreeNode>, Broken> {
-        self.read(|kept| kept.nodes.get(digest).cloned())
-    }
-}
-
-impl HistorySource for Disk {
-    type Error = Broken;
-
-    fn history(&self, position: u64) -> Result<Option<Digest>, Broken> {
-        self.read(|kept| kept.history.get(&position).copied())
-    }
-}
-
-impl ChainSource for Disk {
-    type Failure = Broken;
-
-    fn final_height(&self) -> Result<Height, Broken> {
-        self.read(|kept| Height(kept.finals.len() as u64))
-    }
-
-    fn final_block(&self, height: Height) -> Result<Option<FinalBlock>, Broken> {
-        let index = usize::try_from(height.0)
-            .unwrap_or(usize::MAX)
-            .wrapping_sub(1);
-        self.read(|kept| kept.finals.get(index).cloned())
-    }
-
-    fn finalization_from(&self, height: Height) -> Result<Option<(Height, Certificate)>, Broken> {
-        self.read(|kept| {
-            kept.finalizations
-                .range(height..)
-                .next()
-                .map(|(at, found)| (*at, found.clone()))
-        })
-    }
-
-    fn collections(&self) -> Result<Vec<CollectionState>, Broken> {
-        self.read(|kept| kept.collections.clone())
-    }
-}
-
-/// All votes ever sent and all blocks ever final.
-#[derive(Debug, Default)]
-pub(super) struct Oracle {
-    finals: BTreeMap<Height, BlockId>,
-    blocks: BTreeMap<BlockId, (Height, BlockId)>,
-    votes: BTreeMap<View, BTreeMap<Statement, BTreeSet<ValidatorIndex>>>,
-    pub(super) violations: Vec<String>,
-    quorum: usize,
-}
-
-impl Oracle {
-    fn saw_final(&mut self, node: usize, height: Height, block: BlockId) {
-        let first = *self.finals.entry(height).or_insert(block);
-        if first != block {
-            self.violations
-                .push(format!("node {node} has another final block at {height}"));
-        }
-    }
-
-    fn saw_vote(&mut self, vote: &Vote) {
-        let view = self.votes.entry(vote.view).or_default();
-        view.entry(vote.statement).or_default().insert(vote.signer);
-        let quorums: Vec<_> = view
-            .iter()
-            .filter(|(_, signers)| signers.len() >= self.quorum)
-            .map(|(statement, _)| *statement)
-            .collect();
-        let notarizations = quorums
-            .iter()
-            .filter(|it| matches!(it, Statement::Notarize(_)))
-            .count();
-        let finalized: Vec<_> = quorums
-            .iter()
-            .filter(|it| matches!(it, Statement::Finalize(_)))
-            .filter_map(Statement::subject)
-            .collect();
-        if notarizations > 1 {
-            self.violations
-                .push(format!("two notarizations of view {}", vote.view));
-        }
-        if !finalized.is_empty() && quorums.contains(&Statement::Nullify) {
-            let view = vote.view;
-            self.violations
-                .push(format!("view {view} is both finalized and nullified"));
-        }
-        for subject in finalized {
-            self.saw_finalization(subject.block, vote.view);
-        }
-    }
-
-    fn saw_block(&mut self, header: &Header) {
-        self.blocks
-            .insert(header.id(), (header.height, header.parent));
-    }
-
-    /// A quorum finalized the block, so it and its ancestors are final, whoever knows it.
-    fn saw_finalization(&mut self, block: BlockId, view: View) {
-        let mut next = block;
-        while let Some((height, parent)) = self.blocks.get(&next).copied() {
-            let first = *self.finals.entry(height).or_insert(next);
-            if first != next {
-                let text = format!("view {view} finalized another block at height {height}");
-                self.violations.push(text);
-                return;
-            }
-            next = parent;
-        }
-    }
-
-    pub(super) fn final_height(&self) -> Height {
-        self.finals
-            .last_key_value()
-            .map(|(height, _)| *height)
-            .unwrap_or_default()
     }
 }
 
@@ -383,10 +194,7 @@ impl Net {
             validators,
             network: genesis.network_id(),
             faults,
-            oracle: Oracle {
-                quorum: validators * 2 / 3 + 1,
-                ..Oracle::default()
-            },
+            oracle: Oracle::new(validators * 2 / 3 + 1),
             cut: BTreeSet::new(),
             filter: None,
             queue: BTreeMap::new(),

@@ -7,7 +7,8 @@ use super::super::io::{
     Input, Offence, Record, Restored,
 };
 use super::super::{Config, Core};
-use super::net::{DELTA, Disk, Faults, Net, genesis, id, transaction, vote_key};
+use super::disk::Disk;
+use super::net::{DELTA, Faults, Net, genesis, id, transaction, vote_key};
 use crate::types::{
     Block, BlockId, Certificate, Epoch, Header, Height, NetworkId, Now, PeerId, Proposal,
     RequestId, Statement, Subject, Timestamp, ValidatorIndex, View, Vote, VoteSignature,
