@@ -16,7 +16,10 @@ const REMOVED: u8 = 1;
 
 /// The key of a document's leaf.
 pub(super) fn key(collection: &CollectionId, document: &DocumentId) -> Digest {
-    Digest::of("decube/leaf-key/1", &[collection.0.as_bytes(), document.0.as_bytes()])
+    Digest::of(
+        "decube/leaf-key/1",
+        &[collection.0.as_bytes(), document.0.as_bytes()],
+    )
 }
 
 /// The value of a document's leaf.

@@ -5,9 +5,7 @@ use std::convert::Infallible;
 
 use decube_crypto::Digest;
 
-use super::io::{
-    DocumentStatus, QuarantineEntry, Record, Source, StoredContent, StoredDocument,
-};
+use super::io::{DocumentStatus, QuarantineEntry, Record, Source, StoredContent, StoredDocument};
 use crate::tree::{EMPTY_ROOT, Node, NodeSource};
 use crate::types::{ChangeHash, CollectionId, DocumentId, DocumentName};
 
@@ -29,16 +27,28 @@ impl MemorySource {
                 self.documents.insert(stored.id, stored);
             }
             Record::Changes { document, changes } => {
-                self.contents.entry(document).or_default().changes.extend(changes);
+                self.contents
+                    .entry(document)
+                    .or_default()
+                    .changes
+                    .extend(changes);
             }
             Record::Snapshot { document, snapshot } => {
-                let content = StoredContent { snapshot: Some(snapshot), changes: Vec::new() };
+                let content = StoredContent {
+                    snapshot: Some(snapshot),
+                    changes: Vec::new(),
+                };
                 self.contents.insert(document, content);
             }
             Record::Erase(document) => {
                 self.contents.remove(&document);
             }
-            Record::Tree { collection, root, added, removed } => {
+            Record::Tree {
+                collection,
+                root,
+                added,
+                removed,
+            } => {
                 self.nodes.retain(|digest, _| !removed.contains(digest));
                 self.nodes.extend(added);
                 self.roots.insert(collection, root);
@@ -105,7 +115,12 @@ impl Source for MemorySource {
                 && !matches!(stored.status, DocumentStatus::Removed(_))
                 && descriptor.is_some_and(|descriptor| descriptor.name == *name)
         };
-        Ok(self.documents.values().filter(named).map(|stored| stored.id).collect())
+        Ok(self
+            .documents
+            .values()
+            .filter(named)
+            .map(|stored| stored.id)
+            .collect())
     }
 
     fn collection_root(&self, collection: &CollectionId) -> Result<Digest, Infallible> {

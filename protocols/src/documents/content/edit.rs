@@ -227,6 +227,7 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, edits: &[Edit]) -> Result
     let mut editor = Editor {
         transaction,
         weight: 0,
+        text: None,
     };
     for (index, edit) in edits.iter().enumerate() {
         if let Err(cause) = editor.apply(edit) {
@@ -253,6 +254,17 @@ pub(super) fn fill(transaction: &mut Transaction<'_>, content: &Value) -> Result
 struct Editor<'a, 'b> {
     transaction: &'a mut Transaction<'b>,
     weight: usize,
+    /// The text that the edit before spliced, since typing is many splices of one text.
+    text: Option<Text>,
+}
+
+/// A text that is being edited.
+#[derive(Clone)]
+struct Text {
+    pointer: Pointer,
+    id: ObjId,
+    /// In Unicode scalar values.
+    length: usize,
 }
 
 /// Bytes that an operation other than one character of a text takes at most, beside its content.
@@ -264,6 +276,10 @@ const WIDE: usize = 6;
 
 impl Editor<'_, '_> {
     fn apply(&mut self, edit: &Edit) -> Result<(), EditCause> {
+        if !matches!(edit, Edit::Splice { .. } | Edit::ReplaceText { .. }) {
+            // Anything else may put another object where the text was.
+            self.text = None;
+        }
         match edit {
             Edit::Set { pointer, value } => self.set(pointer, value),
             Edit::Remove { pointer } => self.remove(pointer),
@@ -273,8 +289,8 @@ impl Editor<'_, '_> {
                 delete,
                 insert,
             } => {
-                let text = self.find(pointer, "text")?;
-                self.splice(pointer, &text, *index, *delete, insert)
+                let text = self.text(pointer)?;
+                self.splice(text, *index, *delete, insert)
             }
             Edit::Insert {
                 pointer,
@@ -376,7 +392,9 @@ impl Editor<'_, '_> {
                     Prop::Seq(index) if insert => {
                         self.transaction.insert(parent, index, scalar)?;
                     }
-                    prop => self.transaction.put(parent, prop, scalar)?,
+                    prop @ (Prop::Map(_) | Prop::Seq(_)) => {
+                        self.transaction.put(parent, prop, scalar)?;
+                    }
                 }
             }
             Shape::Text(text) => {
@@ -409,7 +427,9 @@ impl Editor<'_, '_> {
     ) -> Result<ObjId, EditCause> {
         Ok(match prop {
             Prop::Seq(index) if insert => self.transaction.insert_object(parent, index, kind)?,
-            prop => self.transaction.put_object(parent, prop, kind)?,
+            prop @ (Prop::Map(_) | Prop::Seq(_)) => {
+                self.transaction.put_object(parent, prop, kind)?
+            }
         })
     }
 
@@ -426,19 +446,36 @@ impl Editor<'_, '_> {
         Ok(self.transaction.delete(&slot.parent, slot.prop)?)
     }
 
+    /// The text at `pointer`.
+    fn text(&mut self, pointer: &Pointer) -> Result<Text, EditCause> {
+        match self.text.take().filter(|text| text.pointer == *pointer) {
+            Some(text) => Ok(text),
+            None => {
+                let id = self.find(pointer, "text")?;
+                let length = self.transaction.length(&id);
+                let pointer = pointer.clone();
+                Ok(Text {
+                    pointer,
+                    id,
+                    length,
+                })
+            }
+        }
+    }
+
     fn splice(
         &mut self,
-        at: &Pointer,
-        text: &ObjId,
+        mut text: Text,
         index: usize,
         delete: usize,
         insert: &str,
     ) -> Result<(), EditCause> {
-        let length = self.transaction.length(text);
+        let length = text.length;
         let fits = index.checked_add(delete).is_some_and(|end| end <= length);
         let (true, Ok(deleted)) = (fits, isize::try_from(delete)) else {
+            let at = text.pointer;
             return Err(EditCause::Bounds {
-                at: at.clone(),
+                at,
                 index,
                 delete,
                 length,
@@ -446,7 +483,11 @@ impl Editor<'_, '_> {
         };
         self.weigh(delete.saturating_mul(DELETION))?;
         self.weigh_text(insert)?;
-        Ok(self.transaction.splice_text(text, index, deleted, insert)?)
+        self.transaction
+            .splice_text(&text.id, index, deleted, insert)?;
+        text.length = length - delete + insert.chars().count();
+        self.text = Some(text);
+        Ok(())
     }
 
     fn insert(&mut self, at: &Pointer, index: usize, value: &Value) -> Result<(), EditCause> {
@@ -493,15 +534,17 @@ impl Editor<'_, '_> {
     }
 
     fn replace_text(&mut self, at: &Pointer, new: &str) -> Result<(), EditCause> {
-        let text = self.find(at, "text")?;
-        let old = self.transaction.text(&text)?;
+        let text = self.text(at)?;
+        let old = self.transaction.text(&text.id)?;
+        self.text = Some(text);
         for Splice {
             index,
             delete,
             insert,
         } in splices(&old, new)
         {
-            self.splice(at, &text, index, delete, &insert)?;
+            let text = self.text(at)?;
+            self.splice(text, index, delete, &insert)?;
         }
         Ok(())
     }

@@ -192,8 +192,9 @@ mod tests {
                     .0
             }
         };
-        for _ in 0..count {
-            let value = json!({ "$bytes": "5a".repeat(size) });
+        for n in 0..count {
+            // Writing what is there already would be no change.
+            let value = json!({ "$bytes": format!("{n:02x}").repeat(size) });
             let edit = Edit::Set {
                 pointer: "/t".parse().unwrap(),
                 value,

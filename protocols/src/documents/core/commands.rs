@@ -51,7 +51,11 @@ impl<S: Source> Core<S> {
         out: &mut Vec<Effect>,
     ) -> Result<Reply, CommandError> {
         match command {
-            Command::Create { collection, name, content } => {
+            Command::Create {
+                collection,
+                name,
+                content,
+            } => {
                 let descriptor = self.describe_new(collection, name)?;
                 let (content, edited) =
                     Content::create(&self.session, content.as_ref(), seconds(now))?;
@@ -59,24 +63,42 @@ impl<S: Source> Core<S> {
                 let created = self.add(descriptor, content, changes, announce, out)?;
                 Ok(Reply::Created(created))
             }
-            Command::Import { collection, name, bytes } => {
+            Command::Import {
+                collection,
+                name,
+                bytes,
+            } => {
                 let descriptor = self.describe_new(collection, name)?;
-                let Imported { content, changes, history_kept } =
-                    import(&bytes, &self.session, seconds(now))?;
+                let Imported {
+                    content,
+                    changes,
+                    history_kept,
+                } = import(&bytes, &self.session, seconds(now))?;
                 let document = self.add(descriptor, content, changes, announce, out)?;
-                Ok(Reply::Imported { document, history_kept })
+                Ok(Reply::Imported {
+                    document,
+                    history_kept,
+                })
             }
-            Command::Edit { document, at, edits, message } => {
+            Command::Edit {
+                document,
+                at,
+                edits,
+                message,
+            } => {
                 self.merge(now, &document, out)?;
                 let session = self.session;
                 let loaded = self.library.open(&document)?;
                 let message = message.as_deref();
                 let edited =
-                    loaded.content.edit(&session, at.as_deref(), &edits, message, seconds(now))?;
+                    loaded
+                        .content
+                        .edit(&session, at.as_deref(), &edits, message, seconds(now))?;
                 let heads = loaded.content.heads();
                 let change = edited.as_ref().map(|edited| edited.hash);
                 if let Some(edited) = edited {
-                    self.library.record(&document, vec![edited.bytes.clone()], out)?;
+                    self.library
+                        .record(&document, vec![edited.bytes.clone()], out)?;
                     *announce = Some((document, vec![edited.bytes]));
                 }
                 Ok(Reply::Edited { heads, change })
@@ -88,7 +110,15 @@ impl<S: Source> Core<S> {
                 self.drop_document(now, &document, out);
                 Ok(Reply::Forgotten)
             }
-            query => self.query(now, query, out),
+            query @ (Command::Read { .. }
+            | Command::List { .. }
+            | Command::Named { .. }
+            | Command::Describe { .. }
+            | Command::History { .. }
+            | Command::Export { .. }
+            | Command::SyncStatus
+            | Command::SyncNow
+            | Command::Quarantine) => self.query(now, query, out),
         }
     }
 
@@ -100,14 +130,26 @@ impl<S: Source> Core<S> {
         out: &mut Vec<Effect>,
     ) -> Result<Reply, CommandError> {
         match query {
-            Command::Read { document, at, pointer, conflicts } => {
+            Command::Read {
+                document,
+                at,
+                pointer,
+                conflicts,
+            } => {
                 self.merge(now, &document, out)?;
                 let content = &self.library.open(&document)?.content;
                 let value = content.read(at.as_deref(), &pointer)?;
-                let found =
-                    if conflicts { content.conflicts(at.as_deref(), &pointer)? } else { Vec::new() };
+                let found = if conflicts {
+                    content.conflicts(at.as_deref(), &pointer)?
+                } else {
+                    Vec::new()
+                };
                 let heads = at.unwrap_or_else(|| content.heads());
-                Ok(Reply::Content { heads, value, conflicts: found })
+                Ok(Reply::Content {
+                    heads,
+                    value,
+                    conflicts: found,
+                })
             }
             Command::Export { document, at } => {
                 self.merge(now, &document, out)?;
@@ -118,12 +160,12 @@ impl<S: Source> Core<S> {
             }
             Command::History { document } => {
                 self.merge(now, &document, out)?;
-                Ok(Reply::History(self.library.open(&document)?.content.history()))
+                Ok(Reply::History(
+                    self.library.open(&document)?.content.history(),
+                ))
             }
             Command::List { collection } => self.list(collection.as_ref()).map(Reply::Documents),
-            Command::Named { collection, name } => {
-                self.named(&collection, &name).map(Reply::Named)
-            }
+            Command::Named { collection, name } => self.named(&collection, &name).map(Reply::Named),
             Command::Describe { document } => match self.library.stored(&document)? {
                 Some(stored) => Ok(Reply::Document(entry(&stored))),
                 None => Err(CommandError::UnknownDocument(document)),
@@ -133,9 +175,9 @@ impl<S: Source> Core<S> {
                 self.compare_with_all(now, out);
                 Ok(Reply::SyncStarted)
             }
-            Command::Quarantine => {
-                Ok(Reply::Quarantine(self.library.quarantine.values().cloned().collect()))
-            }
+            Command::Quarantine => Ok(Reply::Quarantine(
+                self.library.quarantine.values().cloned().collect(),
+            )),
             Command::Create { .. }
             | Command::Import { .. }
             | Command::Edit { .. }
@@ -160,9 +202,18 @@ impl<S: Source> Core<S> {
             &[&self.session.nonce, &self.created.to_le_bytes()],
         );
         let mut nonce = [0; 8];
-        nonce.iter_mut().zip(digest.as_bytes()).for_each(|(to, from)| *to = *from);
+        nonce
+            .iter_mut()
+            .zip(digest.as_bytes())
+            .for_each(|(to, from)| *to = *from);
         let nonce = u64::from_le_bytes(nonce);
-        Ok(Descriptor::sign(&self.config.network, collection, nonce, name, &self.config.author))
+        Ok(Descriptor::sign(
+            &self.config.network,
+            collection,
+            nonce,
+            name,
+            &self.config.author,
+        ))
     }
 
     fn add(
@@ -182,7 +233,10 @@ impl<S: Source> Core<S> {
 
     /// What is known of a document that is neither removed nor forgotten.
     fn live(&self, id: &DocumentId) -> Result<StoredDocument, CommandError> {
-        let stored = self.library.stored(id)?.ok_or(CommandError::UnknownDocument(*id))?;
+        let stored = self
+            .library
+            .stored(id)?
+            .ok_or(CommandError::UnknownDocument(*id))?;
         match stored.status {
             DocumentStatus::Live(_) => Ok(stored),
             DocumentStatus::Removed(_) => Err(CommandError::Removed(*id)),
@@ -210,7 +264,11 @@ impl<S: Source> Core<S> {
         let mut entries = Vec::new();
         let mut after = None;
         loop {
-            let page = self.library.source.documents(collection, after, PAGE).map_err(store)?;
+            let page = self
+                .library
+                .source
+                .documents(collection, after, PAGE)
+                .map_err(store)?;
             let last = page.last().map(|last| (last.collection, last.id));
             entries.extend(page.iter().map(entry));
             if page.len() < PAGE || last.is_none() {

@@ -33,11 +33,11 @@ const SNAPSHOT_AFTER: u64 = 512;
 /// What Automerge's merge of a batch costs for each operation that the document has, measured
 /// (it walks the whole text, however small the batch).
 const MERGE_COST: Duration = Duration::from_nanos(250);
-/// The next merge waits this many times as long as the last one took: at most a ninth of the
-/// time goes into merging one document, and what arrives meanwhile is merged together.
-const MERGE_PAUSE: u32 = 8;
+/// The next merge waits this many times as long as the last one took: at most a
+/// thirteenth of the time goes into merging one document, and what arrives meanwhile is merged together.
+const MERGE_PAUSE: u32 = 12;
 /// The longest such wait, so that a large document stays live.
-const MAX_MERGE_PAUSE: Duration = Duration::from_millis(500);
+const MAX_MERGE_PAUSE: Duration = Duration::from_millis(750);
 /// Documents read from disk in one step of a scan.
 pub(super) const PAGE: usize = 1024;
 
@@ -96,8 +96,10 @@ pub(super) fn store<E: std::error::Error>(error: E) -> CommandError {
 impl<S: Source> Library<S> {
     pub(super) fn new(source: S, config: &Config) -> Result<Self, CommandError> {
         let entries = source.quarantine().map_err(store)?;
-        let quarantine =
-            entries.into_iter().map(|entry| ((entry.document, entry.change), entry)).collect();
+        let quarantine = entries
+            .into_iter()
+            .map(|entry| ((entry.document, entry.change), entry))
+            .collect();
         Ok(Self {
             source,
             loaded: BTreeMap::new(),
@@ -115,11 +117,17 @@ impl<S: Source> Library<S> {
             return Ok(false);
         }
         let root = self.source.collection_root(&id).map_err(store)?;
-        let mut collection = Collection { root, ..Collection::default() };
+        let mut collection = Collection {
+            root,
+            ..Collection::default()
+        };
         collection.documents = tree::count(&self.source, &root).map_err(store)?;
         let mut after = None;
         loop {
-            let page = self.source.documents(Some(&id), after, PAGE).map_err(store)?;
+            let page = self
+                .source
+                .documents(Some(&id), after, PAGE)
+                .map_err(store)?;
             for document in &page {
                 collection.bytes += document.bytes;
                 collection.forgotten += u64::from(document.status == DocumentStatus::Forgotten);
@@ -135,29 +143,44 @@ impl<S: Source> Library<S> {
 
     /// The collection's root, or that of an empty one.
     pub(super) fn root(&self, id: &CollectionId) -> Digest {
-        self.collections.get(id).map_or(EMPTY_ROOT, |collection| collection.root)
+        self.collections
+            .get(id)
+            .map_or(EMPTY_ROOT, |collection| collection.root)
     }
 
     /// What peers are told of a collection.
     pub(super) fn summary(&self, id: CollectionId) -> Option<CollectionSummary> {
-        let Collection { root, documents, bytes, .. } = *self.collections.get(&id)?;
-        Some(CollectionSummary { collection: id, root, documents, bytes, excepted: self.excepted(&id) })
+        let Collection {
+            root,
+            documents,
+            bytes,
+            ..
+        } = *self.collections.get(&id)?;
+        Some(CollectionSummary {
+            collection: id,
+            root,
+            documents,
+            bytes,
+            excepted: self.excepted(&id),
+        })
     }
 
     /// How many documents of a collection are forgotten, or have something in quarantine.
     pub(super) fn excepted(&self, id: &CollectionId) -> u64 {
-        let forgotten = self.collections.get(id).map_or(0, |collection| collection.forgotten);
+        let forgotten = self
+            .collections
+            .get(id)
+            .map_or(0, |collection| collection.forgotten);
         let mut documents: Vec<&DocumentId> = self.quarantine.keys().map(|(id, _)| id).collect();
         documents.dedup();
-        let here = |document: &&DocumentId| {
-            matches!(self.stored(document), Ok(Some(stored)) if stored.collection == *id)
-        };
+        let here = |document: &&DocumentId| matches!(self.stored(document), Ok(Some(stored)) if stored.collection == *id);
         forgotten + documents.into_iter().filter(here).count() as u64
     }
 
     /// Whether a document is put aside whole.
     pub(super) fn put_aside(&self, id: &DocumentId) -> bool {
-        self.quarantine.contains_key(&(*id, ChangeHash(Digest::ZERO)))
+        self.quarantine
+            .contains_key(&(*id, ChangeHash(Digest::ZERO)))
     }
 
     /// What is known of a document.
@@ -193,15 +216,19 @@ impl<S: Source> Library<S> {
     }
 
     fn load(&self, stored: StoredDocument) -> Result<Loaded, CommandError> {
-        let StoredContent { snapshot, changes } =
-            self.source.content(&stored.id).map_err(store)?;
-        let damaged = |reason: String| CommandError::Damaged { document: stored.id, reason };
+        let StoredContent { snapshot, changes } = self.source.content(&stored.id).map_err(store)?;
+        let damaged = |reason: String| CommandError::Damaged {
+            document: stored.id,
+            reason,
+        };
         let content = match Content::load(snapshot.as_deref(), &changes) {
             Ok(content) => content,
             Err(error) => return Err(damaged(error.to_string())),
         };
         if stored.status != DocumentStatus::Live(content.heads()) {
-            return Err(damaged("its changes lead to other heads than it should have".into()));
+            return Err(damaged(
+                "its changes lead to other heads than it should have".into(),
+            ));
         }
         let bytes: usize = changes.iter().map(Vec::len).sum();
         let mut loaded = Loaded::new(stored, content);
@@ -226,7 +253,11 @@ impl<S: Source> Library<S> {
     }
 
     /// Keeps changes for the next merge; passes over what the document has or once refused.
-    pub(super) fn wait(&mut self, id: &DocumentId, changes: Vec<Decoded>) -> Result<(), CommandError> {
+    pub(super) fn wait(
+        &mut self,
+        id: &DocumentId,
+        changes: Vec<Decoded>,
+    ) -> Result<(), CommandError> {
         for change in changes {
             if self.quarantine.contains_key(&(*id, change.hash())) {
                 continue;
@@ -260,7 +291,11 @@ impl<S: Source> Library<S> {
                 let fresh = stored.status == DocumentStatus::Live(Vec::new());
                 let content = Loaded::new(stored.clone(), Content::new());
                 let loaded = if fresh { content } else { self.load(stored)? };
-                self.loaded.entry(*id).or_insert(loaded).content.admit_carefully(batch)
+                self.loaded
+                    .entry(*id)
+                    .or_insert(loaded)
+                    .content
+                    .admit_carefully(batch)
             }
         };
         let loaded = self.open(id)?;
@@ -270,7 +305,11 @@ impl<S: Source> Library<S> {
         let pause = (MERGE_COST * u32::try_from(loaded.content.operations()).unwrap_or(u32::MAX))
             .saturating_mul(MERGE_PAUSE);
         loaded.merge_at = now + pause.min(MAX_MERGE_PAUSE);
-        let changes: Vec<Vec<u8>> = admitted.changes.into_iter().map(|(_, bytes)| bytes).collect();
+        let changes: Vec<Vec<u8>> = admitted
+            .changes
+            .into_iter()
+            .map(|(_, bytes)| bytes)
+            .collect();
         let refused = admitted.refused.len();
         for refusal in admitted.refused {
             self.set_aside(*id, refusal, out);
@@ -289,7 +328,15 @@ impl<S: Source> Library<S> {
             tracing::warn!(document = %id, %collection, bytes, "the document is too large to follow");
             let reason = format!("the document has {bytes} bytes, more than {MAX_DOCUMENT}");
             let whole = ChangeHash(Digest::ZERO);
-            self.note(QuarantineEntry { document: *id, change: whole, bytes: Vec::new(), reason }, out);
+            self.note(
+                QuarantineEntry {
+                    document: *id,
+                    change: whole,
+                    bytes: Vec::new(),
+                    reason,
+                },
+                out,
+            );
         }
     }
 
@@ -299,9 +346,21 @@ impl<S: Source> Library<S> {
             // What could not be decoded has no name; the sender is told apart by the caller.
             return;
         }
-        let Refused { hash, bytes, reason } = refused;
+        let Refused {
+            hash,
+            bytes,
+            reason,
+        } = refused;
         let reason = reason.to_string();
-        self.note(QuarantineEntry { document: id, change: hash, bytes, reason }, out);
+        self.note(
+            QuarantineEntry {
+                document: id,
+                change: hash,
+                bytes,
+                reason,
+            },
+            out,
+        );
     }
 
     fn note(&mut self, entry: QuarantineEntry, out: &mut Vec<Effect>) {
@@ -325,12 +384,21 @@ impl<S: Source> Library<S> {
         let version = LeafVersion::Live(Version::of(&heads));
         loaded.stored.status = DocumentStatus::Live(heads);
         loaded.stored.bytes += bytes;
-        loaded.loose = (loaded.loose.0 + changes.len() as u64, loaded.loose.1 + bytes);
+        loaded.loose = (
+            loaded.loose.0 + changes.len() as u64,
+            loaded.loose.1 + bytes,
+        );
         let collection = loaded.stored.collection;
-        out.push(Effect::Persist(Record::Changes { document: *id, changes }));
+        out.push(Effect::Persist(Record::Changes {
+            document: *id,
+            changes,
+        }));
         out.push(Effect::Persist(Record::Document(loaded.stored.clone())));
         if let Some(snapshot) = loaded.compact() {
-            out.push(Effect::Persist(Record::Snapshot { document: *id, snapshot }));
+            out.push(Effect::Persist(Record::Snapshot {
+                document: *id,
+                snapshot,
+            }));
         }
         if let Some(collection) = self.collections.get_mut(&collection) {
             collection.bytes += bytes;
@@ -353,13 +421,27 @@ impl<S: Source> Library<S> {
         let update = tree::update(&source, &root, &changes).map_err(store)?;
         let documents =
             tree::count(&Overlay::new(&source).with(&update.added), &update.root).map_err(store)?;
-        self.nodes.extend(update.added.iter().map(|(digest, node)| (*digest, node.clone())));
+        self.nodes.extend(
+            update
+                .added
+                .iter()
+                .map(|(digest, node)| (*digest, node.clone())),
+        );
         if let Some(collection) = self.collections.get_mut(&id) {
             collection.root = update.root;
             collection.documents = documents;
         }
-        let tree::Update { root, added, removed } = update;
-        out.push(Effect::Persist(Record::Tree { collection: id, root, added, removed }));
+        let tree::Update {
+            root,
+            added,
+            removed,
+        } = update;
+        out.push(Effect::Persist(Record::Tree {
+            collection: id,
+            root,
+            added,
+            removed,
+        }));
         Ok(())
     }
 
@@ -376,14 +458,26 @@ impl<S: Source> Library<S> {
     ) -> Result<bool, CommandError> {
         let id = tombstone.document;
         let before = self.stored(&id)?;
-        if matches!(&before, Some(StoredDocument { status: DocumentStatus::Removed(_), .. })) {
+        if matches!(
+            &before,
+            Some(StoredDocument {
+                status: DocumentStatus::Removed(_),
+                ..
+            })
+        ) {
             return Ok(false);
         }
         let collection = tombstone.collection;
         let descriptor = before.as_ref().and_then(|stored| stored.descriptor.clone());
         self.drop_content(&id, before, out);
         let status = DocumentStatus::Removed(tombstone);
-        let stored = StoredDocument { id, collection, descriptor, status, bytes: 0 };
+        let stored = StoredDocument {
+            id,
+            collection,
+            descriptor,
+            status,
+            bytes: 0,
+        };
         out.push(Effect::Persist(Record::Document(stored)));
         self.set_leaf(collection, &id, Some(LeafVersion::Removed), out)?;
         Ok(true)
@@ -397,7 +491,11 @@ impl<S: Source> Library<S> {
     ) -> Result<(), CommandError> {
         let (id, collection) = (stored.id, stored.collection);
         self.drop_content(&id, Some(stored.clone()), out);
-        let stored = StoredDocument { status: DocumentStatus::Forgotten, bytes: 0, ..stored };
+        let stored = StoredDocument {
+            status: DocumentStatus::Forgotten,
+            bytes: 0,
+            ..stored
+        };
         out.push(Effect::Persist(Record::Document(stored)));
         if let Some(collection) = self.collections.get_mut(&collection) {
             collection.forgotten += 1;
@@ -478,19 +576,24 @@ impl Loaded {
     /// Whether something that waits could be merged: all it rests on is there.
     pub(super) fn can_merge(&self) -> bool {
         let graph = self.content.graph();
-        self.waiting.values().any(|change| change.dependencies().all(|d| graph.contains(&d)))
+        self.waiting
+            .values()
+            .any(|change| change.dependencies().all(|d| graph.contains(&d)))
     }
 
     /// Whether something is missing below `heads` or below a change that waits.
     pub(super) fn lacks(&self, heads: &[ChangeHash]) -> bool {
         !heads.iter().all(|head| self.knows(head))
-            || self.waiting.values().any(|change| !change.dependencies().all(|d| self.knows(&d)))
+            || self
+                .waiting
+                .values()
+                .any(|change| !change.dependencies().all(|d| self.knows(&d)))
     }
 
     fn wait(&mut self, change: Decoded) {
         let size = change.bytes().len();
-        let room = self.waiting.len() < MAX_WAITING
-            && self.waiting_bytes + size <= MAX_WAITING_BYTES;
+        let room =
+            self.waiting.len() < MAX_WAITING && self.waiting_bytes + size <= MAX_WAITING_BYTES;
         // What finds no room comes again by a sync.
         if room && !self.knows(&change.hash()) {
             self.waiting_bytes += size;
@@ -525,8 +628,14 @@ pub(super) fn entry(stored: &StoredDocument) -> DocumentEntry {
     DocumentEntry {
         id: stored.id,
         collection: stored.collection,
-        name: stored.descriptor.as_ref().map(|descriptor| descriptor.name.clone()),
-        author: stored.descriptor.as_ref().map(|descriptor| descriptor.author),
+        name: stored
+            .descriptor
+            .as_ref()
+            .map(|descriptor| descriptor.name.clone()),
+        author: stored
+            .descriptor
+            .as_ref()
+            .map(|descriptor| descriptor.author),
         version: (!removed && !forgotten).then(|| Version::of(&heads)),
         heads,
         removed,

@@ -70,16 +70,30 @@ impl<S: Source> Core<S> {
     }
 
     fn publish(&mut self, now: Now, id: DocumentId, out: &mut Vec<Effect>) {
-        let Some(outgoing) = self.outgoing.get_mut(&id) else { return };
+        let Some(outgoing) = self.outgoing.get_mut(&id) else {
+            return;
+        };
         let changes = std::mem::take(&mut outgoing.changes);
-        *outgoing = Outgoing { last: now.monotonic, ..Outgoing::default() };
-        let Ok(Some(stored)) = self.library.stored(&id) else { return };
+        *outgoing = Outgoing {
+            last: now.monotonic,
+            ..Outgoing::default()
+        };
+        let Ok(Some(stored)) = self.library.stored(&id) else {
+            return;
+        };
         let (Some(descriptor), DocumentStatus::Live(heads)) = (stored.descriptor, stored.status)
         else {
             return;
         };
-        let announcement = Announcement::Changed { descriptor, heads, changes };
-        out.push(Effect::Publish { collection: stored.collection, announcement });
+        let announcement = Announcement::Changed {
+            descriptor,
+            heads,
+            changes,
+        };
+        out.push(Effect::Publish {
+            collection: stored.collection,
+            announcement,
+        });
     }
 
     pub(super) fn publish_due(&mut self, now: Now, out: &mut Vec<Effect>) {
@@ -95,7 +109,10 @@ impl<S: Source> Core<S> {
     pub(super) fn announce_removal(&self, tombstone: Tombstone, out: &mut Vec<Effect>) {
         let collection = tombstone.collection;
         let announcement = Announcement::Removed(tombstone);
-        out.push(Effect::Publish { collection, announcement });
+        out.push(Effect::Publish {
+            collection,
+            announcement,
+        });
     }
 
     pub(super) fn announced(
@@ -107,9 +124,17 @@ impl<S: Source> Core<S> {
     ) {
         match announcement {
             Announcement::Removed(tombstone) => self.tombstone(now, from, tombstone, out),
-            Announcement::Changed { descriptor, heads, changes } => {
+            Announcement::Changed {
+                descriptor,
+                heads,
+                changes,
+            } => {
                 let id = descriptor.id();
-                if !self.library.collections.contains_key(&descriptor.collection) {
+                if !self
+                    .library
+                    .collections
+                    .contains_key(&descriptor.collection)
+                {
                     return;
                 }
                 match self.follow(descriptor) {
@@ -206,7 +231,10 @@ impl<S: Source> Core<S> {
             match Decoded::new(change) {
                 Ok(change) => decoded.push(change),
                 Err(refused) => {
-                    out.push(Effect::Penalize { peer: from, reason: "a malformed change" });
+                    out.push(Effect::Penalize {
+                        peer: from,
+                        reason: "a malformed change",
+                    });
                     self.library.set_aside(*id, refused, out);
                 }
             }
@@ -226,11 +254,18 @@ impl<S: Source> Core<S> {
                 self.library.insert(descriptor, Content::new());
                 Ok(Follow::Live)
             }
-            Some(StoredDocument { status: DocumentStatus::Removed(tombstone), .. }) => {
-                Ok(Follow::Removed(tombstone))
-            }
-            Some(StoredDocument { status: DocumentStatus::Forgotten, .. }) => Ok(Follow::No),
-            Some(StoredDocument { status: DocumentStatus::Live(_), .. }) => Ok(Follow::Live),
+            Some(StoredDocument {
+                status: DocumentStatus::Removed(tombstone),
+                ..
+            }) => Ok(Follow::Removed(tombstone)),
+            Some(StoredDocument {
+                status: DocumentStatus::Forgotten,
+                ..
+            }) => Ok(Follow::No),
+            Some(StoredDocument {
+                status: DocumentStatus::Live(_),
+                ..
+            }) => Ok(Follow::Live),
         }
     }
 
@@ -267,8 +302,12 @@ impl<S: Source> Core<S> {
         self.merging.remove(id);
         self.outgoing.remove(id);
         self.answering.retain(|(_, document), _| document != id);
-        let peers: Vec<PeerId> =
-            self.asking.keys().filter(|(_, d)| d == id).map(|(peer, _)| *peer).collect();
+        let peers: Vec<PeerId> = self
+            .asking
+            .keys()
+            .filter(|(_, d)| d == id)
+            .map(|(peer, _)| *peer)
+            .collect();
         for peer in peers {
             self.end_session(now, peer, *id, false, out);
         }

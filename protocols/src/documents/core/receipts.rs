@@ -3,7 +3,9 @@
 //! The response stands after every `Persist` of the changes it speaks of, so what is signed is
 //! durable when the signature leaves the node.
 
-use super::super::io::{DocumentStatus, Effect, ReceiptRefusal, ReceiptRequest, Source, SyncResponse};
+use super::super::io::{
+    DocumentStatus, Effect, ReceiptRefusal, ReceiptRequest, Source, SyncResponse,
+};
 use super::super::reply::CommandError;
 use super::Core;
 use crate::types::{Now, PeerId, Receipt, ReceiptStatement};
@@ -53,7 +55,11 @@ impl<S: Source> Core<S> {
         let Some(stored) = self.library.stored(&id)? else {
             // It may come: the asker has it.
             let known = self.library.collections.contains_key(&entry.collection);
-            let reason = if known { ReceiptRefusal::Missing } else { ReceiptRefusal::NotFollowed };
+            let reason = if known {
+                ReceiptRefusal::Missing
+            } else {
+                ReceiptRefusal::NotFollowed
+            };
             return Ok(Err(reason));
         };
         match stored.status {
@@ -71,11 +77,18 @@ impl<S: Source> Core<S> {
             return Ok(Err(ReceiptRefusal::Missing));
         }
         // The statement names the version before, so its heads must be those of that version.
-        let named = entry.previous.map_or(previous.is_empty(), |v| v == previous.version());
+        let named = entry
+            .previous
+            .map_or(previous.is_empty(), |v| v == previous.version());
         if !named || !graph.covers(heads, previous.as_slice()) {
             return Ok(Err(ReceiptRefusal::NotADescendant));
         }
-        let statement = ReceiptStatement { entry, roles_height: self.height };
-        Ok(Ok(statement.sign(&self.config.network, &self.config.peer_key)))
+        let statement = ReceiptStatement {
+            entry,
+            roles_height: self.height,
+        };
+        Ok(Ok(
+            statement.sign(&self.config.network, &self.config.peer_key)
+        ))
     }
 }

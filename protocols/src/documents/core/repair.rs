@@ -107,14 +107,18 @@ impl<S: Source> Core<S> {
 
     fn begin_anew(&mut self, now: Now, peer: PeerId, out: &mut Vec<Effect>) {
         if let Some(peer) = self.peers.get_mut(&peer) {
-            peer.standings.values_mut().for_each(|standing| standing.repeats = 0);
+            peer.standings
+                .values_mut()
+                .for_each(|standing| standing.repeats = 0);
         }
         self.ask_roots(now, peer, out);
     }
 
     fn ask_roots(&mut self, now: Now, to: PeerId, out: &mut Vec<Effect>) {
         let ids: Vec<CollectionId> = self.library.collections.keys().copied().collect();
-        let Some(peer) = self.peers.get_mut(&to) else { return };
+        let Some(peer) = self.peers.get_mut(&to) else {
+            return;
+        };
         if ids.is_empty() {
             return;
         }
@@ -123,7 +127,10 @@ impl<S: Source> Core<S> {
             return;
         }
         peer.roots_asked = true;
-        let summaries = ids.iter().filter_map(|id| self.library.summary(*id)).collect();
+        let summaries = ids
+            .iter()
+            .filter_map(|id| self.library.summary(*id))
+            .collect();
         self.ask(now, to, Question::Roots, SyncRequest::Roots(summaries), out);
     }
 
@@ -155,7 +162,9 @@ impl<S: Source> Core<S> {
     }
 
     fn note_equal(&mut self, now: Now, peer: &PeerId, summary: &CollectionSummary, root: Digest) {
-        let Some(peer) = self.peers.get_mut(peer) else { return };
+        let Some(peer) = self.peers.get_mut(peer) else {
+            return;
+        };
         let standing = Standing::of(&mut peer.standings, summary);
         standing.state = SyncState::Equal;
         standing.equal_at = Some(root);
@@ -206,7 +215,9 @@ impl<S: Source> Core<S> {
         root: Digest,
         out: &mut Vec<Effect>,
     ) {
-        let Some(peer) = self.peers.get_mut(&from) else { return };
+        let Some(peer) = self.peers.get_mut(&from) else {
+            return;
+        };
         let standing = Standing::of(&mut peer.standings, summary);
         standing.equal_at = None;
         if standing.descent.is_some() {
@@ -221,13 +232,19 @@ impl<S: Source> Core<S> {
             return;
         }
         (standing.found, standing.excepted) = (0, 0);
-        standing.descent = Some(Descent { waiting: vec![(Prefix::ROOT, root)], asked: false });
+        standing.descent = Some(Descent {
+            waiting: vec![(Prefix::ROOT, root)],
+            asked: false,
+        });
         self.descend(now, from, summary.collection, out);
     }
 
     /// Asks about the next subtrees, or ends the descent.
     fn descend(&mut self, now: Now, to: PeerId, id: CollectionId, out: &mut Vec<Effect>) {
-        let Some(standing) = self.peers.get_mut(&to).and_then(|peer| peer.standings.get_mut(&id))
+        let Some(standing) = self
+            .peers
+            .get_mut(&to)
+            .and_then(|peer| peer.standings.get_mut(&id))
         else {
             return;
         };
@@ -241,12 +258,18 @@ impl<S: Source> Core<S> {
         let rest = descent.waiting.len().saturating_sub(MAX_PREFIXES);
         let prefixes = descent.waiting.split_off(rest);
         descent.asked = true;
-        let request = SyncRequest::Compare { collection: id, prefixes: prefixes.clone() };
+        let request = SyncRequest::Compare {
+            collection: id,
+            prefixes: prefixes.clone(),
+        };
         self.ask(now, to, Question::Compare(id, prefixes), request, out);
     }
 
     pub(super) fn descent_failed(&mut self, peer: &PeerId, id: &CollectionId) {
-        let standing = self.peers.get_mut(peer).and_then(|peer| peer.standings.get_mut(id));
+        let standing = self
+            .peers
+            .get_mut(peer)
+            .and_then(|peer| peer.standings.get_mut(id));
         if let Some(standing) = standing {
             standing.descent = None;
         }
@@ -255,10 +278,17 @@ impl<S: Source> Core<S> {
     /// Ends a descent when all that it found was dealt with, and compares the roots again: a
     /// repair is a success only when they are equal.
     fn finish(&mut self, now: Now, with: PeerId, id: CollectionId, out: &mut Vec<Effect>) {
-        let busy = self.asking.iter().any(|((p, _), a)| *p == with && a.collection == id);
-        let Some(peer) = self.peers.get_mut(&with) else { return };
+        let busy = self
+            .asking
+            .iter()
+            .any(|((p, _), a)| *p == with && a.collection == id);
+        let Some(peer) = self.peers.get_mut(&with) else {
+            return;
+        };
         let busy = busy || peer.wanted.iter().any(|(collection, _)| *collection == id);
-        let Some(standing) = peer.standings.get_mut(&id) else { return };
+        let Some(standing) = peer.standings.get_mut(&id) else {
+            return;
+        };
         let resting = |descent: &Descent| descent.waiting.is_empty() && !descent.asked;
         if busy || !standing.descent.as_ref().is_some_and(resting) {
             return;
@@ -278,7 +308,10 @@ impl<S: Source> Core<S> {
 
     /// Notes that a document differs for good: one of the two does not follow it.
     pub(super) fn except(&mut self, peer: &PeerId, id: &CollectionId) {
-        let standing = self.peers.get_mut(peer).and_then(|peer| peer.standings.get_mut(id));
+        let standing = self
+            .peers
+            .get_mut(peer)
+            .and_then(|peer| peer.standings.get_mut(id));
         if let Some(standing) = standing {
             standing.excepted = standing.excepted.saturating_add(1);
         }
@@ -300,11 +333,15 @@ impl<S: Source> Core<S> {
     pub(super) fn pump(&mut self, now: Now, with: PeerId, out: &mut Vec<Effect>) {
         loop {
             let active = self.asking.keys().filter(|(peer, _)| *peer == with).count();
-            let Some(peer) = self.peers.get_mut(&with) else { return };
+            let Some(peer) = self.peers.get_mut(&with) else {
+                return;
+            };
             if active >= MAX_SESSIONS {
                 return;
             }
-            let Some((id, document)) = peer.wanted.pop_first() else { break };
+            let Some((id, document)) = peer.wanted.pop_first() else {
+                break;
+            };
             if !self.asking.contains_key(&(with, document)) {
                 self.start_session(now, with, id, document, out);
             }
@@ -337,7 +374,9 @@ impl<S: Source> Core<S> {
     fn comparison(&self, id: &CollectionId, at: &Prefix, theirs: &Digest) -> Option<Comparison> {
         let (source, root) = (self.library.tree(), self.library.root(id));
         let subtree = tree::subtree(&source, &root, at).ok()?;
-        let digest = subtree.as_ref().map_or(EMPTY_ROOT, |subtree| subtree.digest);
+        let digest = subtree
+            .as_ref()
+            .map_or(EMPTY_ROOT, |subtree| subtree.digest);
         if digest == *theirs {
             return Some(Comparison::Equal);
         }
@@ -364,11 +403,19 @@ impl<S: Source> Core<S> {
         answers: Vec<Comparison>,
         out: &mut Vec<Effect>,
     ) {
-        let standing = self.peers.get_mut(&from).and_then(|peer| peer.standings.get_mut(&id));
-        let Some(descent) = standing.and_then(|standing| standing.descent.as_mut()) else { return };
+        let standing = self
+            .peers
+            .get_mut(&from)
+            .and_then(|peer| peer.standings.get_mut(&id));
+        let Some(descent) = standing.and_then(|standing| standing.descent.as_mut()) else {
+            return;
+        };
         descent.asked = false;
         if answers.len() != asked.len() {
-            out.push(Effect::Penalize { peer: from, reason: "answers to other subtrees" });
+            out.push(Effect::Penalize {
+                peer: from,
+                reason: "answers to other subtrees",
+            });
             self.descent_failed(&from, &id);
             return;
         }
@@ -379,19 +426,23 @@ impl<S: Source> Core<S> {
                 Comparison::Children(children) => {
                     self.children(&id, prefix, &children, &mut differences)
                 }
-                Comparison::Leaves(leaves) => {
-                    self.listed(&id, prefix, &leaves, &mut differences)
-                }
+                Comparison::Leaves(leaves) => self.listed(&id, prefix, &leaves, &mut differences),
             };
             if seen.is_none() {
-                out.push(Effect::Penalize { peer: from, reason: "leaves outside of a subtree" });
+                out.push(Effect::Penalize {
+                    peer: from,
+                    reason: "leaves outside of a subtree",
+                });
             }
         }
         let Differences { deeper, documents } = differences;
         for (document, (ours, theirs)) in documents {
             self.difference(now, from, id, document, ours, theirs, out);
         }
-        let standing = self.peers.get_mut(&from).and_then(|peer| peer.standings.get_mut(&id));
+        let standing = self
+            .peers
+            .get_mut(&from)
+            .and_then(|peer| peer.standings.get_mut(&id));
         if let Some(descent) = standing.and_then(|standing| standing.descent.as_mut()) {
             let room = MAX_DESCENT.saturating_sub(descent.waiting.len());
             descent.waiting.extend(deeper.into_iter().take(room));
@@ -483,7 +534,10 @@ impl<S: Source> Core<S> {
     }
 
     /// Deals with a document that differs.
-    #[expect(clippy::too_many_arguments, reason = "a difference has two sides, a place and a time")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a difference has two sides, a place and a time"
+    )]
     fn difference(
         &mut self,
         now: Now,
@@ -494,7 +548,10 @@ impl<S: Source> Core<S> {
         theirs: Option<LeafVersion>,
         out: &mut Vec<Effect>,
     ) {
-        let standing = self.peers.get_mut(&with).and_then(|peer| peer.standings.get_mut(&id));
+        let standing = self
+            .peers
+            .get_mut(&with)
+            .and_then(|peer| peer.standings.get_mut(&id));
         if let Some(standing) = standing {
             standing.found = standing.found.saturating_add(1);
         }
@@ -520,10 +577,15 @@ impl<S: Source> Core<S> {
     pub fn is_synced(&self) -> bool {
         let proven = |standing: &Standing| {
             standing.proven.is_some()
-                || matches!(standing.state, SyncState::EqualExcept | SyncState::NotReplicated)
+                || matches!(
+                    standing.state,
+                    SyncState::EqualExcept | SyncState::NotReplicated
+                )
         };
         let by_any = |id: &CollectionId| {
-            self.peers.values().any(|peer| peer.standings.get(id).is_some_and(proven))
+            self.peers
+                .values()
+                .any(|peer| peer.standings.get(id).is_some_and(proven))
         };
         self.peers.is_empty() || self.library.collections.keys().all(by_any)
     }
@@ -531,19 +593,35 @@ impl<S: Source> Core<S> {
     pub(super) fn sync_status(&self) -> Vec<CollectionStatus> {
         let status = |id: &CollectionId| {
             let own = self.library.summary(*id)?;
-            let peers = self.peers.iter().map(|(peer, known)| match known.standings.get(id) {
-                Some(standing) => standing.status(*peer, &own),
-                None => PeerStatus {
-                    peer: *peer,
-                    state: SyncState::Unknown,
-                    proven: None,
-                    apart: 0,
-                    bytes_to_go: 0,
-                },
-            });
+            let peers = self
+                .peers
+                .iter()
+                .map(|(peer, known)| match known.standings.get(id) {
+                    Some(standing) => standing.status(*peer, &own),
+                    None => PeerStatus {
+                        peer: *peer,
+                        state: SyncState::Unknown,
+                        proven: None,
+                        apart: 0,
+                        bytes_to_go: 0,
+                    },
+                });
             let peers = peers.collect();
-            let CollectionSummary { collection, root, documents, bytes, excepted } = own;
-            Some(CollectionStatus { collection, root, documents, bytes, excepted, peers })
+            let CollectionSummary {
+                collection,
+                root,
+                documents,
+                bytes,
+                excepted,
+            } = own;
+            Some(CollectionStatus {
+                collection,
+                root,
+                documents,
+                bytes,
+                excepted,
+                peers,
+            })
         };
         self.library.collections.keys().filter_map(status).collect()
     }
@@ -571,14 +649,26 @@ impl Standing {
 
     fn status(&self, peer: PeerId, own: &CollectionSummary) -> PeerStatus {
         let changed = self.state == SyncState::Equal && self.equal_at != Some(own.root);
-        let state = if changed { SyncState::Unknown } else { self.state };
+        let state = if changed {
+            SyncState::Unknown
+        } else {
+            self.state
+        };
         let settled = matches!(self.state, SyncState::Equal | SyncState::EqualExcept);
         PeerStatus {
             peer,
             state,
             proven: self.proven,
-            apart: if settled { 0 } else { self.found.saturating_sub(self.excepted) },
-            bytes_to_go: if settled { 0 } else { self.summary.bytes.saturating_sub(own.bytes) },
+            apart: if settled {
+                0
+            } else {
+                self.found.saturating_sub(self.excepted)
+            },
+            bytes_to_go: if settled {
+                0
+            } else {
+                self.summary.bytes.saturating_sub(own.bytes)
+            },
         }
     }
 }
@@ -586,7 +676,13 @@ impl Standing {
 impl CollectionSummary {
     /// Of a collection that the peer does not replicate.
     const fn unknown(collection: CollectionId) -> Self {
-        Self { collection, root: EMPTY_ROOT, documents: 0, bytes: 0, excepted: 0 }
+        Self {
+            collection,
+            root: EMPTY_ROOT,
+            documents: 0,
+            bytes: 0,
+            excepted: 0,
+        }
     }
 }
 

@@ -60,7 +60,9 @@ impl<S: Source> Core<S> {
         document: DocumentId,
         out: &mut Vec<Effect>,
     ) {
-        let Some(peer) = self.connected_peer(peer) else { return };
+        let Some(peer) = self.connected_peer(peer) else {
+            return;
+        };
         if let Some(asking) = self.asking.get_mut(&(peer, document)) {
             asking.again = true;
         } else if self.want(peer, collection, document) {
@@ -74,7 +76,10 @@ impl<S: Source> Core<S> {
             return Some(peer);
         }
         let index = self.random.below(self.peers.len() as u64);
-        self.peers.keys().nth(usize::try_from(index).unwrap_or(0)).copied()
+        self.peers
+            .keys()
+            .nth(usize::try_from(index).unwrap_or(0))
+            .copied()
     }
 
     /// Starts a sync. False when there is nothing to sync.
@@ -100,10 +105,21 @@ impl<S: Source> Core<S> {
             }
         };
         let (descriptor, message) = first;
-        let asking = Asking { collection, state, steps: 0, idle: 0, again: false };
+        let asking = Asking {
+            collection,
+            state,
+            steps: 0,
+            idle: 0,
+            again: false,
+        };
         self.asking.insert((peer, document), asking);
-        let request =
-            SyncRequest::Document { collection, document, descriptor, message, first: true };
+        let request = SyncRequest::Document {
+            collection,
+            document,
+            descriptor,
+            message,
+            first: true,
+        };
         self.ask(now, peer, Question::Document(document), request, out);
         true
     }
@@ -142,7 +158,13 @@ impl<S: Source> Core<S> {
         out: &mut Vec<Effect>,
     ) {
         if self.peers.contains_key(&peer) {
-            self.ask(now, peer, Question::Removed, SyncRequest::Removed(tombstone), out);
+            self.ask(
+                now,
+                peer,
+                Question::Removed,
+                SyncRequest::Removed(tombstone),
+                out,
+            );
         }
     }
 
@@ -155,11 +177,21 @@ impl<S: Source> Core<S> {
         response: SyncResponse,
         out: &mut Vec<Effect>,
     ) {
-        let Some(asking) = self.asking.get(&(from, document)) else { return };
+        let Some(asking) = self.asking.get(&(from, document)) else {
+            return;
+        };
         let collection = asking.collection;
         match response {
-            SyncResponse::Document { descriptor, message } => {
-                let step = Step { collection, document, descriptor, message };
+            SyncResponse::Document {
+                descriptor,
+                message,
+            } => {
+                let step = Step {
+                    collection,
+                    document,
+                    descriptor,
+                    message,
+                };
                 match self.step(now, from, step, out) {
                     Ok(Some(request)) => {
                         self.ask(now, from, Question::Document(document), request, out);
@@ -184,7 +216,10 @@ impl<S: Source> Core<S> {
             | SyncResponse::Removed(_)
             | SyncResponse::Acknowledged
             | SyncResponse::Receipts(_) => {
-                out.push(Effect::Penalize { peer: from, reason: "an answer to another question" });
+                out.push(Effect::Penalize {
+                    peer: from,
+                    reason: "an answer to another question",
+                });
                 self.end_session(now, from, document, false, out);
             }
         }
@@ -198,8 +233,15 @@ impl<S: Source> Core<S> {
         step: Step,
         out: &mut Vec<Effect>,
     ) -> Result<Option<SyncRequest>, CommandError> {
-        let Step { collection, document, descriptor, message } = step;
-        let Some(Asking { state, steps, idle, .. }) = self.asking.get(&(from, document)).cloned()
+        let Step {
+            collection,
+            document,
+            descriptor,
+            message,
+        } = step;
+        let Some(Asking {
+            state, steps, idle, ..
+        }) = self.asking.get(&(from, document)).cloned()
         else {
             return Ok(None);
         };
@@ -212,15 +254,31 @@ impl<S: Source> Core<S> {
         }
         let mut state = state;
         let received = self.receive(now, from, &document, &mut state, &message, out)?;
-        let next = self.library.open(&document)?.content.sync_message(&mut state);
-        let Some((message, sent)) = next else { return Ok(None) };
+        let next = self
+            .library
+            .open(&document)?
+            .content
+            .sync_message(&mut state);
+        let Some((message, sent)) = next else {
+            return Ok(None);
+        };
         let idle = if received + sent == 0 { idle + 1 } else { 0 };
         if let Some(asking) = self.asking.get_mut(&(from, document)) {
-            *asking = Asking { state, steps: steps + 1, idle, ..*asking };
+            *asking = Asking {
+                state,
+                steps: steps + 1,
+                idle,
+                ..*asking
+            };
         }
         let descriptor = None;
-        let request =
-            SyncRequest::Document { collection, document, descriptor, message, first: false };
+        let request = SyncRequest::Document {
+            collection,
+            document,
+            descriptor,
+            message,
+            first: false,
+        };
         Ok((idle < MAX_IDLE).then_some(request))
     }
 
@@ -233,7 +291,9 @@ impl<S: Source> Core<S> {
         descriptor: Option<Descriptor>,
         out: &mut Vec<Effect>,
     ) -> Result<bool, CommandError> {
-        let Some(descriptor) = descriptor else { return Ok(false) };
+        let Some(descriptor) = descriptor else {
+            return Ok(false);
+        };
         let fits = descriptor.id() == document && descriptor.collection == collection;
         if fits && matches!(self.follow(descriptor)?, Follow::Live) {
             return Ok(true);
@@ -257,15 +317,22 @@ impl<S: Source> Core<S> {
             Ok(message) => message,
             Err(error) => {
                 tracing::debug!(peer = %from, %error, "a sync message is refused");
-                out.push(Effect::Penalize { peer: from, reason: "a malformed sync message" });
+                out.push(Effect::Penalize {
+                    peer: from,
+                    reason: "a malformed sync message",
+                });
                 return Ok(0);
             }
         };
         for refused in std::mem::take(&mut message.refused) {
-            out.push(Effect::Penalize { peer: from, reason: "a malformed change" });
+            out.push(Effect::Penalize {
+                peer: from,
+                reason: "a malformed change",
+            });
             self.library.set_aside(*document, refused, out);
         }
-        self.library.wait(document, std::mem::take(&mut message.changes))?;
+        self.library
+            .wait(document, std::mem::take(&mut message.changes))?;
         let merged = self.merge(now, document, out)?;
         let loaded = self.library.open(document)?;
         if loaded.has_waiting() {
@@ -273,7 +340,10 @@ impl<S: Source> Core<S> {
         }
         if let Err(error) = loaded.content.note_sync(state, message) {
             tracing::debug!(peer = %from, %error, "a sync message is refused");
-            out.push(Effect::Penalize { peer: from, reason: "a malformed sync message" });
+            out.push(Effect::Penalize {
+                peer: from,
+                reason: "a malformed sync message",
+            });
         }
         Ok(merged.changes.len())
     }
@@ -287,7 +357,9 @@ impl<S: Source> Core<S> {
         done: bool,
         out: &mut Vec<Effect>,
     ) {
-        let Some(ended) = self.asking.remove(&(peer, document)) else { return };
+        let Some(ended) = self.asking.remove(&(peer, document)) else {
+            return;
+        };
         let collection = ended.collection;
         if let Some(loaded) = self.library.loaded.get(&document)
             && done
@@ -330,7 +402,12 @@ impl<S: Source> Core<S> {
         first: bool,
         out: &mut Vec<Effect>,
     ) -> Result<SyncResponse, CommandError> {
-        let Step { collection, document, descriptor, message } = step;
+        let Step {
+            collection,
+            document,
+            descriptor,
+            message,
+        } = step;
         let known = self.library.collections.contains_key(&collection);
         if !known || self.library.put_aside(&document) {
             return Ok(SyncResponse::NotFollowed);
@@ -360,15 +437,31 @@ impl<S: Source> Core<S> {
             self.receive(now, from, &document, &mut state, &message, out)?;
         }
         let loaded = self.library.open(&document)?;
-        let message = loaded.content.sync_message(&mut state).unwrap_or_default().0;
+        let message = loaded
+            .content
+            .sync_message(&mut state)
+            .unwrap_or_default()
+            .0;
         let descriptor = loaded.stored.descriptor.clone();
-        self.remember((from, document), Answering { state, used: now.monotonic });
-        Ok(SyncResponse::Document { descriptor, message })
+        self.remember(
+            (from, document),
+            Answering {
+                state,
+                used: now.monotonic,
+            },
+        );
+        Ok(SyncResponse::Document {
+            descriptor,
+            message,
+        })
     }
 
     fn remember(&mut self, key: (PeerId, DocumentId), answering: Answering) {
         if self.answering.len() >= MAX_ANSWERING {
-            let oldest = self.answering.iter().min_by_key(|(_, answering)| answering.used);
+            let oldest = self
+                .answering
+                .iter()
+                .min_by_key(|(_, answering)| answering.used);
             if let Some(oldest) = oldest.map(|(key, _)| *key) {
                 self.answering.remove(&oldest);
             }

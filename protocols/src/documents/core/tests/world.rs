@@ -105,7 +105,10 @@ impl World {
 
     fn time(&self) -> Now {
         let wall = Timestamp(u64::try_from(self.now.as_millis()).unwrap());
-        Now { monotonic: self.now, wall }
+        Now {
+            monotonic: self.now,
+            wall,
+        }
     }
 
     pub(super) fn input(&mut self, node: usize, input: Input) {
@@ -115,14 +118,17 @@ impl World {
     }
 
     fn node(&self, id: &PeerId) -> usize {
-        (0..self.cores.len()).find(|node| peer(*node) == *id).unwrap()
+        (0..self.cores.len())
+            .find(|node| peer(*node) == *id)
+            .unwrap()
     }
 
     fn send(&mut self, from: usize, to: usize, delivery: Delivery) {
         self.counter += 1;
         self.messages += 1;
         let delay = Duration::from_micros(self.random.random_range(0..=self.links.delay * 1000));
-        self.queue.insert((self.now + delay, self.counter), (from, to, delivery));
+        self.queue
+            .insert((self.now + delay, self.counter), (from, to, delivery));
     }
 
     fn perform(&mut self, node: usize, effects: Vec<Effect>) {
@@ -152,25 +158,57 @@ impl World {
     }
 
     fn deliver(&mut self, from: usize, to: usize, delivery: Delivery) {
-        let lost = self.cut[from] || self.cut[to] || self.random.random_range(0..100) < self.links.loss;
+        let lost =
+            self.cut[from] || self.cut[to] || self.random.random_range(0..100) < self.links.loss;
         match delivery {
             Delivery::Announcement(_) if lost => {}
             Delivery::Announcement(announcement) => {
-                self.input(to, Input::Announced { from: peer(from), announcement });
+                self.input(
+                    to,
+                    Input::Announced {
+                        from: peer(from),
+                        announcement,
+                    },
+                );
             }
             Delivery::Request(id, _) if lost => {
                 let failed = Err(RequestFailure::TimedOut);
-                self.input(from, Input::Response { id, from: peer(to), result: failed });
+                self.input(
+                    from,
+                    Input::Response {
+                        id,
+                        from: peer(to),
+                        result: failed,
+                    },
+                );
             }
             Delivery::Request(asked, request) => {
                 self.counter += 1;
                 let id = RequestId(self.counter);
                 self.open.insert((to, id), (from, asked));
-                self.input(to, Input::Request { from: peer(from), id, request });
+                self.input(
+                    to,
+                    Input::Request {
+                        from: peer(from),
+                        id,
+                        request,
+                    },
+                );
             }
             Delivery::Response(id, result) => {
-                let result = if lost { Err(RequestFailure::Broken) } else { result };
-                self.input(to, Input::Response { id, from: peer(from), result });
+                let result = if lost {
+                    Err(RequestFailure::Broken)
+                } else {
+                    result
+                };
+                self.input(
+                    to,
+                    Input::Response {
+                        id,
+                        from: peer(from),
+                        result,
+                    },
+                );
             }
         }
     }
@@ -180,12 +218,13 @@ impl World {
         let end = self.now + span;
         loop {
             let delivery = self.queue.first_key_value().map(|((at, _), _)| *at);
-            let timers = (0..self.cores.len()).filter_map(|node| {
-                self.cores[node].poll_timeout().map(|at| (at, node))
-            });
+            let timers = (0..self.cores.len())
+                .filter_map(|node| self.cores[node].poll_timeout().map(|at| (at, node)));
             let timer = timers.min();
             let next = delivery.into_iter().chain(timer.map(|(at, _)| at)).min();
-            let Some(next) = next.filter(|next| *next <= end) else { break };
+            let Some(next) = next.filter(|next| *next <= end) else {
+                break;
+            };
             self.now = self.now.max(next);
             if delivery == Some(next) {
                 let (_, (from, to, delivery)) = self.queue.pop_first().unwrap();
@@ -208,7 +247,11 @@ impl World {
 
     pub(super) fn create(&mut self, node: usize, name: &str, content: Value) -> DocumentId {
         let name = DocumentName::new(name).unwrap();
-        let command = Command::Create { collection: notes(), name, content: Some(content) };
+        let command = Command::Create {
+            collection: notes(),
+            name,
+            content: Some(content),
+        };
         match self.command(node, command) {
             Ok(Reply::Created(entry)) => entry.id,
             other => panic!("{other:?}"),
@@ -217,15 +260,27 @@ impl World {
 
     pub(super) fn edit(&mut self, node: usize, document: DocumentId, patch: Value) -> ChangeHash {
         let edits: Vec<Edit> = parse_patch(patch).unwrap();
-        match self.command(node, Command::Edit { document, at: None, edits, message: None }) {
+        match self.command(
+            node,
+            Command::Edit {
+                document,
+                at: None,
+                edits,
+                message: None,
+            },
+        ) {
             Ok(Reply::Edited { change, .. }) => change.unwrap(),
             other => panic!("{other:?}"),
         }
     }
 
     pub(super) fn read(&mut self, node: usize, document: DocumentId) -> Value {
-        let read =
-            Command::Read { document, at: None, pointer: Pointer::root(), conflicts: false };
+        let read = Command::Read {
+            document,
+            at: None,
+            pointer: Pointer::root(),
+            conflicts: false,
+        };
         match self.command(node, read) {
             Ok(Reply::Content { value, .. }) => value,
             other => panic!("{other:?}"),
@@ -242,13 +297,18 @@ impl World {
     /// How the collection stands with each peer of `node`.
     pub(super) fn standing(&mut self, node: usize) -> Vec<SyncState> {
         match self.command(node, Command::SyncStatus) {
-            Ok(Reply::SyncStatus(status)) => status[0].peers.iter().map(|peer| peer.state).collect(),
+            Ok(Reply::SyncStatus(status)) => {
+                status[0].peers.iter().map(|peer| peer.state).collect()
+            }
             other => panic!("{other:?}"),
         }
     }
 
     pub(super) fn roots(&mut self) -> Vec<Digest> {
-        self.cores.iter().map(|core| core.library.root(&notes())).collect()
+        self.cores
+            .iter()
+            .map(|core| core.library.root(&notes()))
+            .collect()
     }
 
     /// Cuts a node off, or joins it again, without its noticing more than failed requests.
