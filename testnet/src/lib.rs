@@ -1,1 +1,6 @@
-//! Placeholder.
+//! Stands DeCube networks up: simulated ones in virtual time ([`sim`]), and real ones on this
+//! machine ([`local`]).
+
+pub mod local;
+#[cfg(feature = "sim")]
+pub mod sim;

@@ -3,15 +3,20 @@
 //! # Invariants
 //! - A node that is tied to its parent ends with it, however the parent ends: its standard input is
 //!   a pipe, and it stops when that closes, which the kernel does also after SIGKILL.
-//! - A node that is kept runs in a process group of its own, so that Ctrl-C does not reach it.
+//! - It can be let go: then it reads a word that tells it to stay (see [`super::parent_gone`]).
+//! - Nodes run in process groups of their own, so that Ctrl-C reaches only the program that started
+//!   them, which then ends them in order.
 
 use std::fs::File;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+
+use super::parent::STAY;
 
 /// How a node is started: a program, and the arguments before `--data-dir DIR`.
 #[derive(Clone, Debug)]
@@ -40,6 +45,8 @@ pub struct NodeProcess {
 
 /// How long a node may take to end after it was asked to, before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// How often a process that is to end is looked at.
+const LOOK: Duration = Duration::from_millis(5);
 
 impl NodeProcess {
     /// Starts a node in `directory`; its log is appended to `node.log` there.
@@ -90,25 +97,41 @@ impl NodeProcess {
         Ok(())
     }
 
-    /// Asks a tied node to end, by closing its standard input, and waits for it; kills it when it
-    /// takes too long.
+    /// Lets a tied node go on after this program ends.
+    ///
+    /// # Errors
+    /// When the node is gone.
+    pub fn let_go(&mut self) -> Result<()> {
+        if let Some(mut input) = self.child.stdin.take() {
+            writeln!(input, "{STAY}").context("cannot tell a node to go on")?;
+        }
+        self.lifetime = Lifetime::Kept;
+        Ok(())
+    }
+
+    /// Asks a tied node to end, by closing its standard input. Does not wait.
+    pub fn ask_to_end(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
+    /// Asks a tied node to end and waits for it; kills it when it takes too long.
     ///
     /// # Errors
     /// When it had to be killed, or ended with an error.
     pub fn stop(&mut self) -> Result<()> {
-        drop(self.child.stdin.take());
+        self.ask_to_end();
         let started = Instant::now();
         while started.elapsed() < STOP_LIMIT {
             if let Some(status) = self.ended()? {
                 if status.success() {
                     return Ok(());
                 }
-                bail!("a node ended with {status}");
+                bail!("it ended with {status}");
             }
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(LOOK);
         }
         self.kill()?;
-        bail!("a node did not stop within {STOP_LIMIT:?} and was killed")
+        bail!("it did not stop within {STOP_LIMIT:?} and was killed")
     }
 }
 
