@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use decube_protocols::documents::{CollectionStatus, Command, PeerStatus, Reply, SyncState};
 use decube_protocols::types::{PeerId, Timestamp, View, peer_id};
-use decube_store::VoteLog;
+use decube_store::{VoteLog, WriteCounts};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -16,7 +16,8 @@ use crate::api::extract::Params;
 use crate::api::reads;
 use crate::api::reference::unexpected;
 use crate::api::types::{
-    CollectionSync, NetworkInfo, PeerSync, Role, Status, SyncReport, TrafficCount, state_name,
+    CollectionSync, NetworkInfo, PeerSync, Role, Status, SyncReport, TrafficCount, WriteCount,
+    state_name,
 };
 use crate::api::{Api, Code, Problem, wait};
 use crate::node;
@@ -96,8 +97,16 @@ async fn snapshot(api: &Api) -> Result<Status, Problem> {
             received: traffic.received,
             sent: traffic.sent,
         },
+        writes: writes(handle.store().write_counts()),
         newest_event: *handle.events().borrow(),
     })
+}
+
+fn writes(counts: WriteCounts) -> WriteCount {
+    WriteCount {
+        votes: counts.votes.into(),
+        state: counts.state.into(),
+    }
 }
 
 fn role(status: &node::NodeStatus, vote_log: &VoteLog) -> (Role, Option<u16>, Option<String>) {

@@ -24,4 +24,7 @@ pub use document::{
 pub use event::{Event, EventKind};
 pub use peer::{AddPeer, Added, Addresses, BannedPeer, Peer, PeerList, Ping};
 pub(in crate::api) use status::state_name;
-pub use status::{CollectionSync, NetworkInfo, PeerSync, Role, Status, SyncReport, TrafficCount};
+pub use status::{
+    CollectionSync, FileWrites, NetworkInfo, PeerSync, Role, Status, SyncReport, TrafficCount,
+    WriteCount,
+};

@@ -2,6 +2,7 @@
 
 use decube_protocols::documents::SyncState;
 use decube_protocols::types::{CollectionId, CollectionName, Height, NetworkId, Timestamp, View};
+use decube_store::Writes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -44,6 +45,8 @@ pub struct Status {
     pub listen: Vec<String>,
     /// Bytes on the wire since the start.
     pub traffic: TrafficCount,
+    /// How often the files were written since the start.
+    pub writes: WriteCount,
     /// The cursor of the newest event.
     pub newest_event: u64,
 }
@@ -87,6 +90,33 @@ pub struct TrafficCount {
     pub received: u64,
     /// Bytes sent.
     pub sent: u64,
+}
+
+/// How often each file was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WriteCount {
+    /// The vote log; zeros at a node that does not vote.
+    pub votes: FileWrites,
+    /// Documents and chain.
+    pub state: FileWrites,
+}
+
+/// How often one file was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FileWrites {
+    /// Durable write transactions.
+    pub transactions: u64,
+    /// Calls that wait for the disk (fsync or fdatasync), those of opening included.
+    pub syncs: u64,
+}
+
+impl From<Writes> for FileWrites {
+    fn from(writes: Writes) -> Self {
+        Self {
+            transactions: writes.transactions,
+            syncs: writes.syncs,
+        }
+    }
 }
 
 /// How the collections compare with those of the connected peers.
