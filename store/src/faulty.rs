@@ -252,13 +252,25 @@ impl File {
             Operation::Sync => {
                 self.syncs += 1;
                 if !ignores_syncs {
-                    self.durable.clone_from(&self.live);
-                    self.pending.clear();
+                    self.settle();
                 }
                 return;
             }
         }
         self.pending.push(operation);
+    }
+}
+
+impl File {
+    /// Makes all that is pending durable.
+    fn settle(&mut self) {
+        for operation in self.pending.drain(..) {
+            match operation {
+                Operation::Write { offset, data } => put(&mut self.durable, offset, &data),
+                Operation::SetLength(length) => self.durable.resize(length, 0),
+                Operation::Sync => {}
+            }
+        }
     }
 }
 

@@ -37,6 +37,25 @@ pub(crate) struct Kind {
     pub(crate) when_damaged: &'static str,
 }
 
+/// A file that is known to be sound, and not open.
+pub(crate) struct Checked {
+    kind: Kind,
+    path: PathBuf,
+}
+
+impl Checked {
+    /// Opens the file and brings it up to the newest schema.
+    pub(crate) fn open(self) -> Result<File, StoreError> {
+        let Self { kind, path } = self;
+        let opened = fs::OpenOptions::new().read(true).write(true).open(&path);
+        let opened = opened.map_err(|error| StoreError::io(&path, &error))?;
+        let backend = FileBackend::new(opened).map_err(|error| kind.error(&path, error))?;
+        let file = File::on(kind, &path, backend)?;
+        file.migrate()?;
+        Ok(file)
+    }
+}
+
 /// An open file.
 pub(crate) struct File {
     kind: Kind,
@@ -79,35 +98,40 @@ impl File {
         directory::rename(&unfinished, &path)
     }
 
-    /// Checks the file of a data directory without changing it, then opens it and brings it up to
-    /// the newest schema.
-    pub(crate) fn open(kind: Kind, directory: &Path) -> Result<Self, StoreError> {
+    /// Checks the file of a data directory without changing it: every page's checksum, the schema
+    /// version and the tables.
+    pub(crate) fn check(kind: Kind, directory: &Path) -> Result<Checked, StoreError> {
         let path = directory.join(kind.name);
-        let io = |error: &io::Error| {
+        let io = |error: io::Error| {
             if error.kind() == io::ErrorKind::NotFound {
                 StoreError::Missing {
                     path: path.clone(),
                     remedy: kind.when_missing,
                 }
             } else {
-                StoreError::io(&path, error)
+                StoreError::io(&path, &error)
             }
         };
-        let metadata = fs::metadata(&path).map_err(|error| io(&error))?;
-        if metadata.len() == 0 {
+        if fs::metadata(&path).map_err(io)?.len() == 0 {
             return Err(kind.damaged(&path, "it is empty".into()));
         }
-        Self::check(
-            kind,
-            &path,
-            Preview::open(&path).map_err(|error| io(&error))?,
-        )?;
-        let opened = fs::OpenOptions::new().read(true).write(true).open(&path);
-        let opened = opened.map_err(|error| io(&error))?;
-        let backend = FileBackend::new(opened).map_err(|e| kind.error(&path, e))?;
-        let file = Self::on(kind, &path, backend)?;
-        file.migrate()?;
-        Ok(file)
+        let database = kind
+            .builder()
+            .set_check_integrity_on_open(true)
+            .create_with_backend(Preview::open(&path).map_err(io)?)
+            .map_err(|error| kind.error(&path, error))?;
+        let checked = database
+            .begin_read()
+            .map_err(Fault::from)
+            .and_then(|transaction| {
+                let version = kind.known_version(&path, &transaction)?;
+                if version == kind.schema.newest() {
+                    (kind.schema.sizes)(&transaction)?;
+                }
+                Ok(())
+            });
+        checked.map_err(|fault| kind.fault(&path, fault))?;
+        Ok(Checked { kind, path })
     }
 
     /// Opens a file on a backend, and makes a new one of an empty backend.
@@ -139,26 +163,6 @@ impl File {
             self.kind.schema.initialize(transaction)?;
             fill(transaction)
         })
-    }
-
-    /// Verifies every page's checksum, the schema version and the tables.
-    fn check(kind: Kind, path: &Path, preview: Preview) -> Result<(), StoreError> {
-        let database = kind
-            .builder()
-            .set_check_integrity_on_open(true)
-            .create_with_backend(preview)
-            .map_err(|error| kind.error(path, error))?;
-        let checked = database
-            .begin_read()
-            .map_err(Fault::from)
-            .and_then(|transaction| {
-                let version = kind.known_version(path, &transaction)?;
-                if version == kind.schema.newest() {
-                    (kind.schema.sizes)(&transaction)?;
-                }
-                Ok(())
-            });
-        checked.map_err(|fault| kind.fault(path, fault))
     }
 
     fn on(kind: Kind, path: &Path, backend: impl StorageBackend) -> Result<Self, StoreError> {

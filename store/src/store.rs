@@ -14,7 +14,7 @@ use crate::directory::DirectoryLock;
 use crate::documents::{self, DocumentReader};
 use crate::error::{Fault, StoreError, Work};
 use crate::events::{self, EventPage};
-use crate::file::{File, Kind};
+use crate::file::{Checked, File, Kind};
 use crate::peers::{self, KnownPeer};
 use crate::schema::Schema;
 use crate::tables::{self, STATE_META};
@@ -126,12 +126,14 @@ impl Store {
     /// [`StoreError`] names the file and what to do. A file that cannot be opened is left as it is.
     pub fn open(directory: &Path, identity: &Identity) -> Result<Self, StoreError> {
         let lock = DirectoryLock::take(directory)?;
-        let state = File::open(STATE_FILE, directory)?;
         let path = directory.join(VOTES_FILE.name);
+        // Both are checked before either is written.
+        let state = File::check(STATE_FILE, directory)?;
         let votes = match &identity.validator {
-            Some(_) if path.exists() => Some(File::open(VOTES_FILE, directory)?),
+            Some(_) if path.exists() => Some(File::check(VOTES_FILE, directory)?),
             Some(_) | None => None,
         };
+        let (state, votes) = (state.open()?, votes.map(Checked::open).transpose()?);
         Self::assemble(state, votes, identity, &path, Some(lock))
     }
 
