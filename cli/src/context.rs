@@ -1,0 +1,105 @@
+//! What all commands need: where the data is, how to reach the node, how long to wait.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use decube_node::client::{Client, ClientError, Endpoint};
+use decube_node::run;
+
+use crate::args::Global;
+use crate::directory;
+use crate::failure::{Exit, Failure};
+use crate::output::Report;
+
+/// How long a command waits when nothing is said.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How much longer the command line waits than it tells the node to, so that the node's answer,
+/// which says more, comes first.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What all commands need.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    directory: PathBuf,
+    json: bool,
+    timeout: Option<Duration>,
+}
+
+impl Context {
+    /// Takes the global flags and the environment.
+    pub(crate) fn new(global: Global) -> Result<Self, Failure> {
+        let timeout = match global.timeout {
+            None => None,
+            Some(seconds) => match Duration::try_from_secs_f64(seconds) {
+                Ok(time) if !time.is_zero() => Some(time),
+                Ok(_) | Err(_) => {
+                    return Err(Failure::usage(format!(
+                        "--timeout {seconds} is no time to wait; give seconds above 0"
+                    )));
+                }
+            },
+        };
+        let directory = match global.data_dir {
+            Some(directory) => directory,
+            None => directory::platform()?,
+        };
+        Ok(Self {
+            directory,
+            json: global.json,
+            timeout,
+        })
+    }
+
+    /// The data directory.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Whether the output is for programs.
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// How long to wait.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(DEFAULT_TIMEOUT)
+    }
+
+    /// How long to wait, when the user said it.
+    pub(crate) fn chosen_timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// The timeout in milliseconds, as the node is told.
+    pub(crate) fn timeout_ms(&self) -> Option<u64> {
+        u64::try_from(self.timeout().as_millis()).ok()
+    }
+
+    /// A client of the node of the data directory.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(Endpoint::Unix(run::socket(&self.directory)))
+    }
+
+    /// Waits for a call to the node, as long as the user wants to.
+    pub(crate) async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, Failure> {
+        match tokio::time::timeout(self.timeout() + GRACE, call).await {
+            Ok(result) => Ok(result?),
+            Err(_elapsed) => Err(Failure::new(
+                Exit::TimedOut,
+                format!(
+                    "the node did not answer within {:?}; `decube status` says how it is doing",
+                    self.timeout()
+                ),
+            )),
+        }
+    }
+
+    /// Prints a report in the form that was asked for.
+    pub(crate) fn print(&self, report: &Report) -> Result<(), Failure> {
+        report.print(self.json)
+    }
+}

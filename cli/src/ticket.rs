@@ -1,0 +1,121 @@
+//! Tickets: a network file as one word, to paste into a message.
+//!
+//! `decube1` and hexadecimal digits of: a checksum of 8 bytes over the rest, the length of the
+//! genesis as 4 little-endian bytes, the canonical binary genesis, and the addresses to start from
+//! with line ends between. The checksum is against typing errors; trust in a ticket comes from who
+//! gave it.
+
+use decube_crypto::Digest;
+use decube_protocols::types::NetworkFile;
+use decube_protocols::wire;
+
+use crate::failure::Failure;
+
+/// What a ticket starts with.
+pub(crate) const PREFIX: &str = "decube1";
+const CHECKSUM: usize = 8;
+const LENGTH: usize = 4;
+
+/// The ticket of a network.
+pub(crate) fn encode(file: &NetworkFile) -> Result<String, Failure> {
+    let genesis = wire::encode(&file.genesis);
+    let length = u32::try_from(genesis.len()).map_err(|error| Failure::failed(error))?;
+    let mut payload = length.to_le_bytes().to_vec();
+    payload.extend(genesis);
+    payload.extend(file.bootstrap.join("\n").as_bytes());
+    let mut bytes = checksum(&payload).to_vec();
+    bytes.extend(payload);
+    Ok(format!("{PREFIX}{}", hex::encode(bytes)))
+}
+
+/// Reads a ticket.
+pub(crate) fn decode(text: &str) -> Result<NetworkFile, Failure> {
+    let bad = |why: &str| {
+        Failure::usage(format!(
+            "the ticket cannot be used: {why}; ask for it again"
+        ))
+    };
+    let digits = text
+        .trim()
+        .strip_prefix(PREFIX)
+        .ok_or_else(|| bad("it is no ticket"))?;
+    let Ok(bytes) = hex::decode(digits) else {
+        return Err(bad("a part of it is missing"));
+    };
+    let Some((sum, payload)) = bytes.split_at_checked(CHECKSUM) else {
+        return Err(bad("it is cut short"));
+    };
+    if sum != checksum(payload) {
+        return Err(bad("its checksum does not match"));
+    }
+    let parts = payload.split_at_checked(LENGTH).and_then(|(length, rest)| {
+        let length = u32::from_le_bytes(length.try_into().ok()?);
+        rest.split_at_checked(usize::try_from(length).ok()?)
+    });
+    let Some((genesis, bootstrap)) = parts else {
+        return Err(bad("it is cut short"));
+    };
+    let genesis = wire::decode(genesis).map_err(|error| bad(&error.to_string()))?;
+    let Ok(bootstrap) = std::str::from_utf8(bootstrap) else {
+        return Err(bad("its addresses are no text"));
+    };
+    let bootstrap = bootstrap.lines().map(Into::into).collect();
+    Ok(NetworkFile { bootstrap, genesis })
+}
+
+fn checksum(payload: &[u8]) -> [u8; CHECKSUM] {
+    let digest = Digest::of("decube/ticket/1", &[payload]);
+    let mut sum = [0; CHECKSUM];
+    sum.copy_from_slice(digest.as_bytes().split_at(CHECKSUM).0);
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::network::{Member, genesis};
+
+    fn file() -> NetworkFile {
+        let key = |n| decube_crypto::SecretKey::from_seed(&[n; 32]).public();
+        let member = Member {
+            name: "v1".into(),
+            validator: Some(key(1)),
+            peer: key(2),
+            power: 1,
+        };
+        NetworkFile {
+            bootstrap: vec![
+                "/ip4/192.0.2.1/tcp/7070/p2p/x".into(),
+                "/ip6/::1/tcp/1/p2p/y".into(),
+            ],
+            genesis: genesis("home", &[member], &Default::default()).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_ticket_carries_the_network_and_its_addresses() {
+        let ticket = encode(&file()).unwrap();
+        assert_eq!(decode(&format!(" {ticket}\n")).unwrap(), file());
+        let without = NetworkFile {
+            bootstrap: vec![],
+            ..file()
+        };
+        assert_eq!(decode(&encode(&without).unwrap()).unwrap(), without);
+    }
+
+    #[test]
+    fn a_changed_ticket_is_refused() {
+        let ticket = encode(&file()).unwrap();
+        for at in PREFIX.len()..ticket.len() {
+            let mut changed = ticket.clone().into_bytes();
+            changed[at] = if changed[at] == b'0' { b'1' } else { b'0' };
+            assert!(
+                decode(std::str::from_utf8(&changed).unwrap()).is_err(),
+                "digit {at}"
+            );
+        }
+        for end in 0..ticket.len() {
+            assert!(decode(&ticket[..end]).is_err(), "cut at {end}");
+        }
+    }
+}
