@@ -1,5 +1,6 @@
 //! Stories of a few nodes that edit, lose messages, go away, come back and agree.
 
+mod traces;
 mod world;
 
 use std::time::Duration;
