@@ -54,7 +54,7 @@ use crate::node::Handle;
 
 pub use listen::{ListenError, MAX_CONNECTIONS, MAX_SOCKET_PATH};
 pub use openapi::document as openapi_document;
-pub use problem::{Code, MEDIA_TYPE, Problem};
+pub use problem::{About, Code, MEDIA_TYPE, Problem};
 pub(crate) use routes::documents::HEADS_HEADER;
 pub use token::{Token, TokenError};
 

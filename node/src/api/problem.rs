@@ -169,11 +169,19 @@ pub struct Problem {
     pub detail: String,
     /// What is wrong, for programs.
     pub code: Code,
-    /// The transaction that this is about, when there is one.
+    /// What it is about, as far as there is such a thing.
+    #[serde(flatten)]
+    pub about: Box<About>,
+}
+
+/// What a problem is about; boxed in it, since most problems have none of this.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct About {
+    /// The transaction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub transaction: Option<TransactionId>,
-    /// The height of the block that holds the transaction, when it is final.
+    /// The height of the final block that decided it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>)]
     pub height: Option<Height>,
@@ -193,16 +201,14 @@ impl Problem {
             status: code.status().as_u16(),
             detail: detail.to_string(),
             code,
-            transaction: None,
-            height: None,
-            candidates: Vec::new(),
+            about: Box::default(),
         }
     }
 
     /// Names the transaction that the problem is about.
     #[must_use]
     pub fn about(mut self, transaction: Option<TransactionId>) -> Self {
-        self.transaction = transaction;
+        self.about.transaction = transaction;
         self
     }
 }

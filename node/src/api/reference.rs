@@ -91,7 +91,7 @@ fn one(reference: &str, found: Vec<DocumentId>) -> Result<DocumentId, Problem> {
                 ids.join(", ")
             );
             let mut problem = Problem::new(Code::Ambiguous, detail);
-            problem.candidates = found;
+            problem.about.candidates = found;
             Err(problem)
         }
     }
@@ -159,7 +159,7 @@ mod tests {
         let ids = [1, 2].map(|n| DocumentId(Digest::from_bytes([n; 32])));
         let problem = one("notes/readme", ids.to_vec()).unwrap_err();
         assert_eq!(problem.code, Code::Ambiguous);
-        assert_eq!(problem.candidates, ids);
+        assert_eq!(problem.about.candidates, ids);
         assert!(problem.detail.contains(&ids[1].to_string()));
     }
 }

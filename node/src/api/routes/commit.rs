@@ -146,7 +146,7 @@ fn compare(
         show(expected)
     );
     let mut problem = Problem::new(Code::PreviousDiffers, detail);
-    problem.height = last.map(|last| last.height);
+    problem.about.height = last.map(|last| last.height);
     Err(problem)
 }
 
@@ -282,7 +282,7 @@ async fn follow(
                 outcome,
             } => {
                 if let Some(mut problem) = failure::rejected(&outcome) {
-                    problem.height = Some(height);
+                    problem.about.height = Some(height);
                     return Err(problem.about(Some(transaction)));
                 }
                 report.state = SubmissionState::Final;
@@ -293,7 +293,7 @@ async fn follow(
             }
             Progress::Failed(error) => {
                 let problem = Problem::from(error);
-                let transaction = problem.transaction.or(report.transaction);
+                let transaction = problem.about.transaction.or(report.transaction);
                 return Err(problem.about(transaction));
             }
         }
@@ -339,7 +339,7 @@ mod tests {
         assert_eq!(compare(&expects(version), document, Some(&last)), Ok(()));
         let stale = compare(&expects(other), document, Some(&last)).unwrap_err();
         assert_eq!(
-            (stale.code, stale.height),
+            (stale.code, stale.about.height),
             (Code::PreviousDiffers, Some(Height(7)))
         );
         assert!(stale.detail.contains(&version.to_string()));
@@ -389,7 +389,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(problem.code, Code::Rejected);
         assert_eq!(
-            (problem.transaction, problem.height),
+            (problem.about.transaction, problem.about.height),
             (Some(transaction), Some(Height(4)))
         );
     }
