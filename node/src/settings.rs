@@ -45,7 +45,7 @@ pub const SETTINGS_FILE: &str = "decube.toml";
 /// Where a node listens when nothing is said.
 const DEFAULT_LISTEN: [&str; 2] = ["/ip4/0.0.0.0/tcp/7070", "/ip4/0.0.0.0/udp/7070/quic-v1"];
 /// What is logged when nothing is said.
-const DEFAULT_LOG: &str = "info";
+const DEFAULT_LOG: &str = "info,libp2p_gossipsub=error";
 /// How often documents are compared with peers when nothing is said.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
 /// The shortest and longest such interval: faster would be mostly comparing, slower than an hour

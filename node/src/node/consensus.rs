@@ -35,6 +35,7 @@ use crate::network::{
 };
 
 /// What other parts of the node hand to this worker.
+#[allow(clippy::large_enum_variant, reason = "few live at a time; boxing costs more than space")]
 #[derive(Debug)]
 pub(super) enum Work {
     /// A user's wish, and where its progress goes.
@@ -80,12 +81,14 @@ pub(super) struct Worker {
 }
 
 /// An input of either core.
+#[allow(clippy::large_enum_variant, reason = "few live at a time; boxing costs more than space")]
 enum CoreInput {
     Commit(CommitInput),
     Submission(SubmissionInput),
 }
 
 /// An effect of either core, or the verdict on a gossip message that its effects showed.
+#[allow(clippy::large_enum_variant, reason = "few live at a time; boxing costs more than space")]
 enum CoreEffect {
     Commit(commit::Effect),
     Submission(submission::Effect),
@@ -357,12 +360,12 @@ impl Worker {
         let (mut commit, mut submission) = (Vec::new(), Vec::new());
         let mut rest = Vec::with_capacity(effects.len());
         for effect in effects.drain(..) {
-            match effect {
-                CoreEffect::Commit(commit::Effect::Persist(record)) => commit.push(record),
-                CoreEffect::Submission(submission::Effect::Persist(record)) => {
-                    submission.push(record);
-                }
-                other => rest.push(other),
+            if let CoreEffect::Commit(commit::Effect::Persist(record)) = effect {
+                commit.push(record);
+            } else if let CoreEffect::Submission(submission::Effect::Persist(record)) = effect {
+                submission.push(record);
+            } else {
+                rest.push(effect);
             }
         }
         *effects = rest;

@@ -31,6 +31,7 @@ use crate::network::{
 };
 
 /// What other parts of the node hand to this worker.
+#[allow(clippy::large_enum_variant, reason = "few live at a time; boxing costs more than space")]
 #[derive(Debug)]
 pub(super) enum Work {
     /// A user's command, and where its answer goes.
@@ -254,9 +255,10 @@ impl Worker {
     fn settle(&mut self, effects: Vec<Effect>) -> Result<(), StoreError> {
         let (mut records, mut rest) = (Vec::new(), Vec::with_capacity(effects.len()));
         for effect in effects {
-            match effect {
-                Effect::Persist(record) => records.push(record),
-                other => rest.push(other),
+            if let Effect::Persist(record) = effect {
+                records.push(record);
+            } else {
+                rest.push(effect);
             }
         }
         if !records.is_empty() {

@@ -21,7 +21,7 @@ use super::requests::Open;
 use super::status::{ChainStatus, Role};
 use super::topics::Topics;
 use super::{Handle, Shared, consensus, documents};
-use crate::network::{self, Command, Event, Inboxes, Lane, NetworkHandle};
+use crate::network::{self, Command, Event, Lane, NetworkHandle};
 
 /// How much work may wait for a worker. Senders that may wait do, others drop and ask again.
 const WORK: usize = 1024;
