@@ -1,5 +1,6 @@
 //! Documents, the trees of their collections, and what is put aside.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use decube_crypto::Digest;
@@ -21,6 +22,9 @@ use crate::tables::{
 
 const LOWEST: &[u8; 32] = &[0; 32];
 const HIGHEST: &[u8; 32] = &[u8::MAX; 32];
+
+/// Collection and document.
+type Key<'k> = (&'k [u8; 32], &'k [u8; 32]);
 
 /// Read access to documents and the trees of collections; cheap to clone.
 #[derive(Clone, Debug)]
@@ -87,31 +91,28 @@ impl Source for DocumentReader {
         after: Option<(CollectionId, DocumentId)>,
         limit: usize,
     ) -> Result<Vec<StoredDocument>, StoreError> {
-        let last = collection.map_or(HIGHEST, |collection| collection.0.as_bytes());
-        let first = collection.map_or(LOWEST, |collection| collection.0.as_bytes());
+        let lowest = (
+            collection.map_or(LOWEST, |collection| collection.0.as_bytes()),
+            LOWEST,
+        );
+        let highest = (
+            collection.map_or(HIGHEST, |collection| collection.0.as_bytes()),
+            HIGHEST,
+        );
+        let after = after
+            .as_ref()
+            .map(|(collection, id)| (collection.0.as_bytes(), id.0.as_bytes()));
+        let start = match after {
+            Some(after) if after >= highest => return Ok(Vec::new()),
+            Some(after) if after >= lowest => Bound::Excluded(after),
+            Some(_) | None => Bound::Included(lowest),
+        };
         self.0.state.read(|transaction| {
             let documents = transaction.open_table(DOCUMENTS)?;
-            let rows = documents.range((first, LOWEST)..=(last, HIGHEST))?;
-            let mut found = Vec::new();
-            // A range cannot start behind a bound that lies outside it, so start there when inside.
-            let rows = match &after {
-                Some((collection, document)) if collection.0.as_bytes() >= first => {
-                    let key = (collection.0.as_bytes(), document.0.as_bytes());
-                    if key >= (last, HIGHEST) {
-                        return Ok(found);
-                    }
-                    use std::ops::Bound::{Excluded, Included};
-                    documents.range::<(&[u8; 32], &[u8; 32])>((
-                        Excluded(key),
-                        Included((last, HIGHEST)),
-                    ))?
-                }
-                Some(_) | None => rows,
-            };
-            for row in rows.take(limit) {
-                found.push(codec::decode("documents", row?.1.value())?);
-            }
-            Ok(found)
+            let rows = documents.range::<Key<'_>>((start, Bound::Included(highest)))?;
+            rows.take(limit)
+                .map(|row| codec::decode("documents", row?.1.value()))
+                .collect()
         })
     }
 

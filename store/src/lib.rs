@@ -20,9 +20,10 @@
 //!
 //! # Limits
 //! redb writes in one phase: after a crash it tells an interrupted write transaction from a
-//! finished one by checksums. Damage to the pages of the very last write transaction, together with
-//! a crash right after it, therefore looks like an interrupted one and is rolled back. The number of
-//! writes to the vote log that the state remembers shows it in all but the last of these.
+//! finished one by checksums. If the pages of the very last write transaction are damaged *and* the
+//! node crashed right after it, that transaction therefore looks interrupted and is rolled back. For
+//! the vote log this shows, unless no block became final since: the state remembers how often the
+//! log was written, and a log that was written less often is lost.
 
 mod chain;
 mod codec;
