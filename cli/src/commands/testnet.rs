@@ -10,7 +10,7 @@ use crate::failure::Failure;
 
 /// Networks on this machine.
 #[derive(Debug, Args)]
-pub struct Testnet {
+pub(crate) struct Testnet {
     #[command(subcommand)]
     command: TestnetCommand,
 }
@@ -18,7 +18,7 @@ pub struct Testnet {
 impl Testnet {
     /// Carries out a command with nodes of this very program. The code is the one to exit with; what
     /// it says was printed already.
-    pub async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+    pub(crate) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let program = std::env::current_exe()
             .map_err(|error| Failure::failed(format!("this program cannot be found: {error}")))?;
         let code = local::run(self.command, &program, context.json()).await;

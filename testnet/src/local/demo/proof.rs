@@ -11,6 +11,9 @@ use decube_protocols::types::Height;
 use super::{Demo, LOOK, ProofVerified, STEP_LIMIT, within};
 use crate::local::testnet::Member;
 
+/// How `decube` ends when it understood and refuses.
+const REFUSED: i32 = 5;
+
 impl Demo<'_> {
     /// Exports the committed version and its proof at the replica, and has both verified.
     pub(super) async fn prove(&mut self, program: &Path) -> Result<()> {
@@ -30,7 +33,7 @@ impl Demo<'_> {
         let (process_id, verified) = verify(program, &path, &network, &exported).await?;
         let (_, refused) = verify(program, &path, &network, &present).await?;
         let verdict = ProofVerified {
-            value: verified.code == Some(0) && refused.code.is_some_and(|code| code != 0),
+            value: verified.code == Some(0) && refused.code == Some(REFUSED),
             path,
             exported_path: exported,
             network_path: network,
@@ -101,6 +104,8 @@ async fn verify(
 ) -> Result<(u32, Verdict)> {
     let mut command = tokio::process::Command::new(program);
     command.arg("verify").arg(proof).arg("--network").arg(network).arg("--document").arg(document);
+    // A data directory that is not there: nothing but the three files is used.
+    command.arg("--data-dir").arg(proof.with_extension("none"));
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.kill_on_drop(true).spawn();
     let child = child.with_context(|| format!("cannot start {}", program.display()))?;
