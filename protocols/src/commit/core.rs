@@ -527,11 +527,16 @@ impl<S: ChainSource> Core<S> {
         }
     }
 
-    /// Logs, sends and counts a vote of this node.
-    pub(super) fn cast(&mut self, vote: Vote) {
-        if let Some(before) = vote.view.previous() {
+    /// Puts what led into `view` into the log.
+    pub(super) fn log_entry(&mut self, view: View) {
+        if let Some(before) = view.previous() {
             self.log_certificates(before, &Kind::ALL);
         }
+    }
+
+    /// Logs, sends and counts a vote of this node.
+    pub(super) fn cast(&mut self, vote: Vote) {
+        self.log_entry(vote.view);
         self.out.log(Record::Vote(vote.clone()));
         // A certificate that this completes is found like any other, by its view.
         let _ = self.views.count(&vote);

@@ -7,7 +7,7 @@
 //! - **Verify, then store**: a block becomes final here only after the finalization's signatures,
 //!   the chain of headers up to it, and its execution were checked; it is stored under its own
 //!   header's height, never under one that a sender declared
-//!   (`tests::bug_5_a_range_counts_by_its_verified_headers`).
+//!   (`commit::tests::rules::bug_5_a_range_counts_by_its_verified_headers`).
 //! - One range is being fetched at a time; a peer that failed is asked again after a growing pause,
 //!   and others before it.
 //! - Ready means: all connected peers that were asked answered (or failed once) and none has a newer

