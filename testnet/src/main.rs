@@ -1,5 +1,6 @@
 //! The program `decube-testnet`: what stands networks up, without being a part of `decube`.
 
+#[cfg(feature = "local")]
 mod node;
 
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ enum Command {
     #[cfg(feature = "sim")]
     Sim(decube_testnet::sim::SimArgs),
     /// Run one node of a data directory.
+    #[cfg(feature = "local")]
     #[command(hide = true)]
     Node(node::NodeArgs),
 }
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse_from(arguments(std::env::args())).command {
         #[cfg(feature = "sim")]
         Command::Sim(args) => args.run(),
+        #[cfg(feature = "local")]
         Command::Node(args) => args.run(),
     };
     match result {
