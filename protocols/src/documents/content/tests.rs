@@ -581,6 +581,47 @@ fn crafted_changes_are_refused_without_harm() {
 }
 
 #[test]
+fn an_actor_continues_its_own_chain_only() {
+    let (content, _) = started(json!({"t": "abc"}));
+    let actor = Actor {
+        session: bob(),
+        branch: 0,
+    };
+    // Both are bob's, and rest on alice's change only: the second hides the first.
+    let first = crafted(actor, &content, |_| {});
+    let second = crafted(actor, &content, |change| {
+        change.seq = 2;
+        change.start_op = std::num::NonZeroU64::new(50).unwrap();
+    });
+    let mut there = content.clone();
+    let batch = [&first, &second].map(|bytes| Decoded::new(bytes).unwrap());
+    let admitted = there.admit(batch.to_vec()).unwrap();
+    assert_eq!(admitted.changes.len(), 1);
+    let [Refused { reason, hash, .. }] = admitted.refused.as_slice() else {
+        panic!("{admitted:?}")
+    };
+    assert_eq!(reason, &Refusal::NotAChain);
+    // What rests on a refused change is refused with it.
+    let refused = *hash;
+    let third = crafted(
+        Actor {
+            session: session(3),
+            branch: 0,
+        },
+        &content,
+        |change| change.deps = vec![to_automerge(&refused)],
+    );
+    let batch = [&second, &third].map(|bytes| Decoded::new(bytes).unwrap());
+    let admitted = there.admit(batch.to_vec()).unwrap();
+    let reasons: Vec<_> = admitted
+        .refused
+        .iter()
+        .map(|refused| &refused.reason)
+        .collect();
+    assert_eq!(reasons, [&Refusal::NotAChain, &Refusal::RestsOn(refused)]);
+}
+
+#[test]
 fn one_bad_change_does_not_keep_others_out() {
     let (mut content, first) = started(json!({"t": ""}));
     let base = content.clone();
