@@ -99,8 +99,12 @@ impl File {
     }
 
     /// Checks the file of a data directory without changing it: every page's checksum, the schema
-    /// version and the tables.
-    pub(crate) fn check(kind: Kind, directory: &Path) -> Result<Checked, StoreError> {
+    /// version and the tables, and what `also` looks at.
+    pub(crate) fn check(
+        kind: Kind,
+        directory: &Path,
+        also: impl FnOnce(&ReadTransaction) -> Work<()>,
+    ) -> Result<Checked, StoreError> {
         let path = directory.join(kind.name);
         let io = |error: io::Error| {
             if error.kind() == io::ErrorKind::NotFound {
@@ -128,7 +132,7 @@ impl File {
                 if version == kind.schema.newest() {
                     (kind.schema.sizes)(&transaction)?;
                 }
-                Ok(())
+                also(&transaction)
             });
         checked.map_err(|fault| kind.fault(&path, fault))?;
         Ok(Checked { kind, path })

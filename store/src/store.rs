@@ -128,9 +128,11 @@ impl Store {
         let lock = DirectoryLock::take(directory)?;
         let path = directory.join(VOTES_FILE.name);
         // Both are checked before either is written.
-        let state = File::check(STATE_FILE, directory)?;
+        let state = File::check(STATE_FILE, directory, |transaction| {
+            check_network(transaction, &directory.join(STATE_FILE.name), identity)
+        })?;
         let votes = match &identity.validator {
-            Some(_) if path.exists() => Some(File::check(VOTES_FILE, directory)?),
+            Some(_) if path.exists() => Some(File::check(VOTES_FILE, directory, |_| Ok(()))?),
             Some(_) | None => None,
         };
         let (state, votes) = (state.open()?, votes.map(Checked::open).transpose()?);
@@ -168,16 +170,11 @@ impl Store {
         votes_path: &Path,
         lock: Option<DirectoryLock>,
     ) -> Result<Self, StoreError> {
-        let (network, at_least) =
-            state.read(|transaction| Ok((network(transaction)?, vote_log_writes(transaction)?)))?;
-        if network != identity.network {
-            let (path, found, expected) = (state.path().to_path_buf(), network, identity.network);
-            return Err(StoreError::OtherNetwork {
-                path,
-                found,
-                expected,
-            });
-        }
+        let network = identity.network;
+        let at_least = state.read(|transaction| {
+            check_network(transaction, state.path(), identity)?;
+            vote_log_writes(transaction)
+        })?;
         let vote_log = match (&identity.validator, &votes) {
             (None, _) => VoteLog::NoValidator,
             (Some(validator), None) => {
@@ -461,14 +458,22 @@ fn fill(transaction: &WriteTransaction, network: &NetworkId) -> Work<()> {
     Ok(())
 }
 
-fn network(transaction: &ReadTransaction) -> Work<NetworkId> {
+/// Whether the state belongs to the network of the identity.
+fn check_network(transaction: &ReadTransaction, path: &Path, identity: &Identity) -> Work<()> {
     let meta = transaction.open_table(STATE_META)?;
     let network = meta.get(NETWORK)?;
     let network = network.ok_or_else(|| Fault::Damaged("it names no network".into()))?;
-    Ok(NetworkId(codec::digest(&codec::array(
-        NETWORK,
-        network.value(),
-    )?)))
+    let found = NetworkId(codec::digest(&codec::array(NETWORK, network.value())?));
+    if found != identity.network {
+        let (path, expected) = (path.to_path_buf(), identity.network);
+        return Err(StoreError::OtherNetwork {
+            path,
+            found,
+            expected,
+        }
+        .into());
+    }
+    Ok(())
 }
 
 fn vote_log_writes(transaction: &ReadTransaction) -> Work<u64> {

@@ -110,7 +110,7 @@ pub enum LostVoteLog {
 pub(crate) fn create(directory: &Path, validator: &PublicKey) -> Result<(), StoreError> {
     let path = directory.join(VOTES_FILE.name);
     if path.exists() {
-        let file = File::check(VOTES_FILE, directory)?.open()?;
+        let file = File::check(VOTES_FILE, directory, |_| Ok(()))?.open()?;
         let used = file.read(|transaction| Ok(bound(transaction)?.is_some()))?;
         drop(file);
         if used {
