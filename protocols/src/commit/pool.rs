@@ -113,12 +113,13 @@ impl Pool {
             .is_some_and(|waiting| waiting.transaction == *transaction)
     }
 
-    /// The authors whose transactions wait, in an order that begins elsewhere at each height, so
-    /// that a full pool serves all of them in turn.
+    /// The authors whose transactions wait, as many as a block can serve, in an order that begins
+    /// elsewhere at each height, so that a full pool serves all of them in turn.
     pub(super) fn authors(&self, height: Height) -> Vec<AuthorId> {
         let mut authors: Vec<_> = self.authors.keys().copied().collect();
         let turn = height.0 % (authors.len().max(1) as u64);
         authors.rotate_left(usize::try_from(turn).unwrap_or(0));
+        authors.truncate(MAX_BLOCK_TRANSACTIONS);
         authors
     }
 
