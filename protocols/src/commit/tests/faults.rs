@@ -6,7 +6,7 @@ use super::super::core::Mutant;
 use super::net::{Faults, Net, transaction};
 
 /// Enough for every kind of fault to meet every phase of a view, and few enough for seconds.
-const SEEDS: u64 = 20;
+const SEEDS: u64 = 15;
 
 /// Within so many seeds a dropped rule must show.
 const MUTANT_SEEDS: u64 = 60;
