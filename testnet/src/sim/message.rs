@@ -141,3 +141,85 @@ impl Encoded for Gossip {
         })
     }
 }
+
+impl std::fmt::Display for Question {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Chain(request) => write!(f, "{request:?}"),
+            Self::Transactions(list) => write!(f, "{} transactions", list.len()),
+            Self::Sync(SyncRequest::Roots(roots)) => {
+                let roots = roots.iter().map(|summary| summary.root.short());
+                write!(f, "roots {}", roots.collect::<Vec<_>>().join(" "))
+            }
+            Self::Sync(SyncRequest::Compare { prefixes, .. }) => {
+                write!(f, "compare {} subtrees", prefixes.len())
+            }
+            Self::Sync(SyncRequest::Document { document, descriptor, message, first, .. }) => {
+                let (described, bytes) = (descriptor.is_some(), message.len());
+                write!(f, "sync {document:?} described {described}, {bytes} bytes, first {first}")
+            }
+            Self::Sync(SyncRequest::Removed(tombstone)) => {
+                write!(f, "removed {:?}", tombstone.document)
+            }
+            Self::Sync(SyncRequest::Receipts(requests)) => {
+                write!(f, "{} receipts", requests.len())
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Chain(ChainResponse::Tip(tip)) => {
+                write!(f, "tip {:?}", tip.as_ref().map(|tip| tip.header.height))
+            }
+            Self::Chain(ChainResponse::Final(range)) => {
+                write!(f, "{} final blocks", range.blocks.len())
+            }
+            Self::Chain(ChainResponse::Proposal(proposal)) => {
+                write!(f, "proposal {:?}", proposal.as_ref().map(|proposal| proposal.view))
+            }
+            Self::Chain(ChainResponse::Certificates(list)) => {
+                let list = list.iter().map(|certificate| (certificate.view, certificate.statement));
+                write!(f, "certificates {:?}", list.collect::<Vec<_>>())
+            }
+            Self::Transactions(results) => write!(f, "transactions {results:?}"),
+            Self::Sync(SyncResponse::Roots(roots)) => {
+                let roots = roots.iter().map(|summary| summary.root.short());
+                write!(f, "roots {}", roots.collect::<Vec<_>>().join(" "))
+            }
+            Self::Sync(SyncResponse::Compare(comparisons)) => {
+                write!(f, "{} comparisons", comparisons.len())
+            }
+            Self::Sync(SyncResponse::Document { descriptor, message }) => {
+                let (described, bytes) = (descriptor.is_some(), message.len());
+                write!(f, "sync described {described}, {bytes} bytes")
+            }
+            Self::Sync(SyncResponse::Removed(tombstone)) => {
+                write!(f, "removed {:?}", tombstone.document)
+            }
+            Self::Sync(SyncResponse::NotFollowed) => write!(f, "not followed"),
+            Self::Sync(SyncResponse::Acknowledged) => write!(f, "acknowledged"),
+            Self::Sync(SyncResponse::Receipts(results)) => {
+                let signed = results.iter().filter(|result| result.is_ok()).count();
+                write!(f, "{signed} of {} receipts", results.len())
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Gossip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Final(announcement) => write!(f, "final {}", announcement.header.height),
+            Self::Documents(_, Announcement::Changed { descriptor, heads, changes }) => {
+                let (id, changes) = (descriptor.id(), changes.len());
+                write!(f, "changed {id:?} heads {heads:?} with {changes} changes")
+            }
+            Self::Documents(_, Announcement::Removed(tombstone)) => {
+                write!(f, "removed {:?}", tombstone.document)
+            }
+        }
+    }
+}

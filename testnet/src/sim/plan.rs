@@ -114,7 +114,7 @@ impl Plan {
             },
             joined: random.chance(0.6),
             encoded: random.chance(0.3),
-            chaos: random.millis(8_000, 14_000),
+            chaos: random.millis(12_000, 24_000),
             pace: random.millis(60, 200),
         }
     }

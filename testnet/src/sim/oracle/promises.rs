@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use decube_protocols::submission::{Progress, SubmissionError};
 use decube_protocols::types::{
-    ChangeHash, CollectionId, DocumentId, Height, Outcome, TransactionId,
+    Action, ChangeHash, CollectionId, CollectionName, CommitEntry, DocumentId, Height, Outcome,
+    Transaction, TransactionId,
 };
 
 use super::chain::Chain;
@@ -50,6 +51,22 @@ struct Submitted {
     reported: Option<Reported>,
 }
 
+/// What a node signed and made durable, so that it is handed over also after a restart.
+#[derive(Clone, Debug)]
+struct Signed {
+    by: NodeIndex,
+    nonce: u64,
+    expires: Height,
+    wanted: Wanted,
+}
+
+/// What a transaction is meant to do, whatever receipts it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Wanted {
+    Commit(Vec<CommitEntry>),
+    Collection(CollectionName),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Reported {
     Final(Height, Outcome),
@@ -61,6 +78,7 @@ enum Reported {
 pub(in crate::sim) struct Promises {
     documents: BTreeMap<DocumentId, Document>,
     transactions: BTreeMap<TransactionId, Submitted>,
+    signed: BTreeMap<TransactionId, Signed>,
     edits: u64,
 }
 
@@ -108,6 +126,47 @@ impl Promises {
     pub(in crate::sim) fn removed(&mut self, node: NodeIndex, document: DocumentId) {
         if let Some(promise) = self.documents.get_mut(&document) {
             promise.removed.insert(node);
+        }
+    }
+
+    /// A node makes a transaction of its own durable.
+    pub(in crate::sim) fn signed(
+        &mut self,
+        node: NodeIndex,
+        id: TransactionId,
+        transaction: &Transaction,
+    ) {
+        let wanted = match &transaction.action {
+            Action::Commit(commit) => Wanted::Commit(commit.entries.clone()),
+            Action::CreateCollection(create) => Wanted::Collection(create.name.clone()),
+        };
+        let Transaction { nonce, expires, .. } = *transaction;
+        self.signed.insert(id, Signed { by: node, nonce, expires, wanted });
+    }
+
+    /// The transaction that took the place of another one, whose nonce was used meanwhile: of the
+    /// same node, with a larger nonce, and meant to do the same.
+    fn successor(&self, transaction: &TransactionId) -> Option<(TransactionId, Height)> {
+        let old = self.signed.get(transaction)?;
+        let later = self.signed.iter().filter(|(_, new)| {
+            new.by == old.by && new.nonce > old.nonce && new.wanted == old.wanted
+        });
+        let (id, new) = later.min_by_key(|(_, new)| new.nonce)?;
+        Some((*id, new.expires))
+    }
+
+    /// Whether a transaction, or one that took its place, is final or expired.
+    fn is_settled(&self, transaction: &TransactionId, expires: Height, chain: &Chain) -> bool {
+        let (mut transaction, mut expires) = (*transaction, expires);
+        loop {
+            if chain.outcome(&transaction).is_some() || chain.height() > expires {
+                return true;
+            }
+            // Nonces rise from one to the next, so this ends.
+            match self.successor(&transaction) {
+                Some(next) => (transaction, expires) = next,
+                None => return false,
+            }
         }
     }
 
@@ -217,7 +276,9 @@ impl Promises {
                 (Some(Reported::Expired), _) if chain.height() <= submitted.expires => {
                     return wrong(format!("reported as expired before {}", submitted.expires));
                 }
-                (None, None) if chain.height() <= submitted.expires => open.push(*transaction),
+                (None, None) if !self.is_settled(transaction, submitted.expires, chain) => {
+                    open.push(*transaction);
+                }
                 (Some(Reported::Expired), _) | (None, _) => {}
             }
         }

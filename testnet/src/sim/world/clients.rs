@@ -1,6 +1,7 @@
 //! The users: they create, edit, commit and remove, at all nodes and at once.
 
 
+use decube_protocols::documents::content::{EditCause, EditError};
 use decube_protocols::documents::{self, Command, CommandError, DocumentStatus, Edit, Reply, Source};
 use decube_protocols::submission::{self, Wish};
 use decube_protocols::types::{
@@ -217,7 +218,9 @@ impl World {
                 Err(
                     error @ (CommandError::UnknownCollection(_)
                     | CommandError::UnknownDocument(_)
-                    | CommandError::Removed(_)),
+                    | CommandError::Removed(_)
+                    // The document is known here, but not yet the change that filled it.
+                    | CommandError::Edit(EditError::At { cause: EditCause::Path(_), .. })),
                 ),
             ) => self.log(format_args!("n{node} refuses {intent:?}: {error}")),
             (intent, Err(error)) => {

@@ -110,6 +110,7 @@ impl World {
         if !self.links.arrives(from, to, generation) {
             return Ok(());
         }
+        self.log(format_args!("n{from} -> n{to} asks {token} {question}"));
         let peer = self.plan.keys[from].id;
         let Some(running) = self.nodes[to].running.as_mut() else { return Ok(()) };
         let id = running.open(Asker::Peer { node: from, life, token, generation });
@@ -157,6 +158,12 @@ impl World {
             return Ok(());
         };
         let Some(outstanding) = running.outstanding.remove(&token) else { return Ok(()) };
+        match &result {
+            Ok(answer) => {
+                self.log(format_args!("n{} -> n{to} answers {token} {answer}", outstanding.to));
+            }
+            Err(failure) => self.log(format_args!("n{to} has no answer to {token}: {failure}")),
+        }
         let from = self.plan.keys[outstanding.to].id;
         let (worker, input) = Running::response(&outstanding, from, result);
         self.hand(to, worker, input)
@@ -229,6 +236,7 @@ impl World {
         if known && !again {
             return Ok(());
         }
+        self.log(format_args!("n{source} => n{to} by n{from} {id} {gossip}"));
         self.hand(to, worker, Input::Gossip { id, from, source, gossip })
     }
 

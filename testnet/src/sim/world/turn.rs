@@ -17,12 +17,11 @@ const MAX_TURN: usize = 64;
 /// How often a core may be woken in one turn: one that is due again at once does not move on.
 const MAX_WAKES: u32 = 1_000;
 
-/// Whether an effect asks for a write.
-fn is_record(effect: &Effect) -> bool {
+/// Whether a core must see what an effect writes before its next call, so that a turn ends with it.
+fn ends_turn(effect: &Effect) -> bool {
     matches!(
         effect,
-        Effect::Commit(commit::Effect::Persist(_))
-            | Effect::Submission(submission::Effect::Persist(_))
+        Effect::Commit(commit::Effect::Persist(commit::Record::Final(_)))
             | Effect::Documents(documents::Effect::Persist(_))
     )
 }
@@ -75,8 +74,8 @@ impl World {
         }
     }
 
-    /// Lets the cores handle inputs that wait: one, or as many as make no records, so that the
-    /// disk shows a core at the next input what it wrote at the one before.
+    /// Lets the cores handle inputs that wait: one, or as many as share a write. A core finds what
+    /// it wrote of blocks and documents on the disk at its next call.
     fn feed(&mut self, index: NodeIndex, name: WorkerName) {
         let inputs = if self.plan.joined { MAX_TURN } else { 1 };
         for _ in 0..inputs {
@@ -118,9 +117,9 @@ impl World {
                     effects
                 }
             };
-            let writes = effects.iter().any(is_record);
+            let ends = effects.iter().any(ends_turn);
             running.worker(name).effects.extend(effects.drain(..));
-            if writes {
+            if ends {
                 return;
             }
         }
@@ -149,6 +148,11 @@ impl World {
             return Ok(());
         }
         let Some(batch) = running.worker(name).writing.take() else { return Ok(()) };
+        for record in &batch.submission {
+            if let submission::Record::Pending(transaction) = record {
+                self.promises.signed(index, transaction.id(&self.plan.network), transaction);
+            }
+        }
         if let Err(error) = node.disk.write(&running.store, &batch) {
             if matches!(node.doom, Some(Doom::InWrite(_))) {
                 self.kill(index, Fault::CrashInWrite);
