@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A JSON pointer (RFC 6901): the empty text for the whole document, else `/key/0/...` with `~1`
 /// for `/` and `~0` for `~` in keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Pointer(Vec<String>); // Invariant: at most MAX_DEPTH tokens, unescaped.
 
@@ -63,6 +63,13 @@ impl fmt::Display for Pointer {
             write!(f, "/{}", token.replace('~', "~0").replace('/', "~1"))?;
         }
         Ok(())
+    }
+}
+
+/// As in the document's JSON: a quoted text.
+impl fmt::Debug for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.to_string())
     }
 }
 

@@ -520,6 +520,12 @@ impl<S: Source> Library<S> {
         for key in entries {
             self.quarantine.remove(&key);
             out.push(Effect::Persist(Record::Release(key.1)));
+            // A release is by change: what other documents have of the same name stays aside.
+            let others = self
+                .quarantine
+                .values()
+                .filter(|entry| entry.change == key.1);
+            out.extend(others.cloned().map(Record::Quarantine).map(Effect::Persist));
         }
         let Some(before) = before else { return };
         if let Some(collection) = self.collections.get_mut(&before.collection) {
