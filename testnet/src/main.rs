@@ -19,6 +19,12 @@ enum Command {
     /// Run networks in virtual time, repeated from seeds, and check everything that must hold.
     #[cfg(feature = "sim")]
     Sim(decube_testnet::sim::SimArgs),
+    /// Measure a network of real processes, or the cores alone.
+    #[cfg(feature = "bench")]
+    Bench(decube_testnet::bench::BenchArgs),
+    /// Kill nodes under load, and hold them to what they acknowledged.
+    #[cfg(feature = "kill")]
+    Kill(decube_testnet::kill::KillArgs),
     /// Run one node of a data directory.
     #[cfg(feature = "local")]
     #[command(hide = true)]
@@ -29,6 +35,10 @@ fn main() -> ExitCode {
     let result = match Cli::parse_from(arguments(std::env::args())).command {
         #[cfg(feature = "sim")]
         Command::Sim(args) => args.run(),
+        #[cfg(feature = "bench")]
+        Command::Bench(args) => args.run(),
+        #[cfg(feature = "kill")]
+        Command::Kill(args) => args.run(),
         #[cfg(feature = "local")]
         Command::Node(args) => args.run(),
     };
