@@ -21,7 +21,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What all commands need.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
-    directory: PathBuf,
+    // Absent when none was said and the platform has none: some commands need none.
+    directory: Option<PathBuf>,
     json: bool,
     timeout: Option<Duration>,
 }
@@ -40,10 +41,7 @@ impl Context {
                 }
             },
         };
-        let directory = match global.data_dir {
-            Some(directory) => directory,
-            None => directory::platform()?,
-        };
+        let directory = global.data_dir.or_else(directory::platform);
         Ok(Self {
             directory,
             json: global.json,
@@ -52,8 +50,12 @@ impl Context {
     }
 
     /// The data directory.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
+    pub(crate) fn directory(&self) -> Result<&Path, Failure> {
+        self.directory.as_deref().ok_or_else(|| {
+            Failure::usage(
+                "there is no home folder; say where the data is with --data-dir DIRECTORY",
+            )
+        })
     }
 
     /// Whether the output is for programs.
@@ -77,8 +79,8 @@ impl Context {
     }
 
     /// A client of the node of the data directory.
-    pub(crate) fn client(&self) -> Client {
-        Client::new(Endpoint::Unix(run::socket(&self.directory)))
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::new(Endpoint::Unix(run::socket(self.directory()?))))
     }
 
     /// Waits for a call to the node, as long as the user wants to.

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::failure::Failure;
 
 /// Where data belongs on this platform.
-pub(crate) fn platform() -> Result<PathBuf, Failure> {
+pub(crate) fn platform() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let home = variable("HOME").map(PathBuf::from);
     let folder = if cfg!(target_os = "macos") {
@@ -25,9 +25,7 @@ pub(crate) fn platform() -> Result<PathBuf, Failure> {
             .filter(|path| path.is_absolute())
             .or_else(|| home.map(|home| home.join(".local/share")))
     };
-    folder.map(|folder| folder.join("decube")).ok_or_else(|| {
-        Failure::usage("there is no home folder; say where the data is with --data-dir DIRECTORY")
-    })
+    folder.map(|folder| folder.join("decube"))
 }
 
 /// Makes the directory, for its owner only, unless it is there.

@@ -27,6 +27,11 @@ use failure::Failure;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && std::env::args().any(|word| word == "--json") => {
+            let failure = Failure::usage(error.to_string().trim_end());
+            output::failure(&failure, true);
+            return ExitCode::from(failure.exit.code());
+        }
         Err(error) => {
             // When nobody reads the help any more, there is nobody to tell.
             let _printed = error.print();

@@ -83,12 +83,12 @@ mod tests {
             peer: key(2),
             power: 1,
         };
+        let mut genesis = genesis("home", &[member], &Default::default()).unwrap();
+        genesis.created = decube_protocols::types::Timestamp(1_700_000_000_000);
+        let addresses = ["/ip4/192.0.2.1/tcp/7070/p2p/x", "/ip6/::1/tcp/1/p2p/y"];
         NetworkFile {
-            bootstrap: vec![
-                "/ip4/192.0.2.1/tcp/7070/p2p/x".into(),
-                "/ip6/::1/tcp/1/p2p/y".into(),
-            ],
-            genesis: genesis("home", &[member], &Default::default()).unwrap(),
+            bootstrap: addresses.map(Into::into).to_vec(),
+            genesis,
         }
     }
 

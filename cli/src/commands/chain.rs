@@ -32,7 +32,7 @@ pub(crate) enum Chain {
 impl Chain {
     /// Asks the node.
     pub(crate) async fn run(self, context: &Context) -> Result<Report, Failure> {
-        let client = context.client();
+        let client = context.client()?;
         match self {
             Self::Ls { limit, before } => {
                 let before = before.map(Height);
@@ -106,7 +106,7 @@ fn transaction_text(transaction: &TransactionInfo) -> String {
                     .count();
                 let version = entry.heads.version();
                 text += &format!(
-                    "  commits     {} at version {version}, held by {held} replicas\n",
+                    "  commits     {} at version {version}, with {held} receipts\n",
                     entry.document
                 );
             }

@@ -42,7 +42,7 @@ pub(crate) struct Create {
 impl Collection {
     /// Asks the node.
     pub(crate) async fn run(self, context: &Context) -> Result<Report, Failure> {
-        let client = context.client();
+        let client = context.client()?;
         match self {
             Self::Create(create) => {
                 let new = types::CreateCollection {

@@ -73,7 +73,7 @@ impl Commit {
             wait: self.wait.into(),
             timeout_ms: context.timeout_ms(),
         };
-        let done = context.call(context.client().commit(&request)).await?;
+        let done = context.call(context.client()?.commit(&request)).await?;
         Ok(Report::new(
             submission_text(&what, "committed", &done),
             &done,

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
@@ -20,7 +21,7 @@ use serde_json::json;
 
 use super::status::bytes;
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::output::{self, Report};
 
 /// Check the data directory and the machine.
@@ -84,10 +85,10 @@ const EARLIEST: u64 = 1_767_225_600;
 
 impl Doctor {
     /// Checks everything and prints what was found.
-    pub(crate) async fn run(&self, context: &Context) -> Result<(), Failure> {
-        let folder = context.directory();
+    pub(crate) async fn run(&self, context: &Context) -> Result<ExitCode, Failure> {
+        let folder = context.directory()?;
         let mut findings = Findings::default();
-        let status = context.client().status().await.ok();
+        let status = context.client()?.status().await.ok();
         check_folder(&mut findings, folder);
         let settings = check_settings(&mut findings, folder);
         let path = folder.join(NETWORK_FILE);
@@ -110,7 +111,7 @@ impl Doctor {
     }
 }
 
-fn print(context: &Context, findings: &[Finding]) -> Result<(), Failure> {
+fn print(context: &Context, findings: &[Finding]) -> Result<ExitCode, Failure> {
     let word = |health| match health {
         Health::Good => "good",
         Health::Doubtful => "doubtful",
@@ -123,18 +124,23 @@ fn print(context: &Context, findings: &[Finding]) -> Result<(), Failure> {
         .map(|one| one.check)
         .collect();
     let text: String = findings.iter().map(line).collect();
-    let failure = Failure::failed(format!("not in order: {}", bad.join(", ")));
     if context.json() {
         // One object, whatever was found; the exit code says the rest.
         let report = json!({ "healthy": bad.is_empty(), "findings": findings });
         output::line(&report.to_string())?;
-        if !bad.is_empty() {
-            std::process::exit(failure.exit.code().into());
-        }
-        return Ok(());
+        let code = if bad.is_empty() {
+            0
+        } else {
+            Exit::Failed.code()
+        };
+        return Ok(ExitCode::from(code));
     }
     context.print(&Report::new(text, &()))?;
-    if bad.is_empty() { Ok(()) } else { Err(failure) }
+    if bad.is_empty() {
+        Ok(ExitCode::SUCCESS)
+    } else {
+        Err(Failure::failed(format!("not in order: {}", bad.join(", "))))
+    }
 }
 
 fn check_folder(findings: &mut Findings, folder: &Path) {

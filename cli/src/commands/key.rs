@@ -47,7 +47,7 @@ impl From<Kind> for KeyKind {
 impl Key {
     /// Works on the files.
     pub(crate) fn run(self, context: &Context) -> Result<Report, Failure> {
-        let folder = context.directory();
+        let folder = context.directory()?;
         match self {
             Self::New { kind } => {
                 let kind = KeyKind::from(kind);

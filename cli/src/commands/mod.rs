@@ -13,6 +13,7 @@ pub(crate) mod peer;
 pub(crate) mod proof;
 pub(crate) mod status;
 pub(crate) mod sync;
+pub(crate) mod testnet;
 
 use std::io::Read;
 use std::path::Path;
@@ -23,7 +24,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 
 /// Does what the command line says.
-pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
+pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let context = Context::new(cli.global)?;
     let report = match cli.command {
         Command::Up(up) => return done(up.run(&context).await),
@@ -33,7 +34,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Init(init) => init.run(&context)?,
         Command::Join(join) => join.run(&context)?,
         Command::Status(status) => status.run(&context).await?,
-        Command::Doctor(doctor) => return done(doctor.run(&context).await),
+        Command::Doctor(doctor) => return doctor.run(&context).await,
         Command::Collection(collection) => collection.run(&context).await?,
         Command::Chain(chain) => chain.run(&context).await?,
         Command::Commit(commit) => commit.run(&context).await?,

@@ -235,21 +235,29 @@ fn parse_member(flag: &str, text: &str, is_validator: bool) -> Result<Member, Fa
     })
 }
 
+/// The network file that was named, or that of the data directory.
+pub(crate) fn network_file(context: &Context, file: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    match file {
+        Some(file) => Ok(file),
+        None => Ok(context.directory()?.join(NETWORK_FILE)),
+    }
+}
+
 impl Network {
     /// Works on files.
     pub(crate) fn run(self, context: &Context) -> Result<Report, Failure> {
-        let of_directory = || context.directory().join(NETWORK_FILE);
+        let or_own = |file: Option<PathBuf>| network_file(context, file);
         match self {
             Self::Create(create) => match (create.local, &create.directory) {
                 (Some(count), Some(directory)) => create.local(count, directory),
                 (Some(_) | None, _) => create.from_keys(),
             },
             Self::Show { file } => {
-                let path = file.unwrap_or_else(of_directory);
+                let path = or_own(file)?;
                 Ok(show(&path, &network::read(&path)?))
             }
             Self::Ticket { file, bootstrap } => {
-                let mut file = network::read(&file.unwrap_or_else(of_directory))?;
+                let mut file = network::read(&or_own(file)?)?;
                 file.bootstrap.extend(bootstrap);
                 let ticket = ticket::encode(&file)?;
                 let id = file.genesis.network_id();

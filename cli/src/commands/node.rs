@@ -1,5 +1,6 @@
 //! `init`, `join` and `up`: from nothing to a running node.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -140,7 +141,7 @@ fn prepare(
     flags: &Flags,
     next: &str,
 ) -> Result<Report, Failure> {
-    let folder = context.directory();
+    let folder = context.directory()?;
     directory::make(folder)?;
     let made = directory::make_keys(folder, kinds)?;
     let settings = directory::write_settings(folder, &flags.overrides()?)?;
@@ -209,12 +210,15 @@ pub(crate) struct Up {
     /// Settings that come before decube.toml.
     #[command(flatten)]
     flags: Flags,
+    /// Stop when standard input closes, unless the line `stay` came before.
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
 }
 
 impl Up {
     /// Runs the node until it is told to stop.
     pub(crate) async fn run(&self, context: &Context) -> Result<(), Failure> {
-        let folder = context.directory();
+        let folder = context.directory()?;
         if !folder.is_dir() {
             return Err(Failure::not_found(format!(
                 "there is no data directory {}; make one with `decube init` or `decube join`",
@@ -259,7 +263,8 @@ fn log_to_stderr(filter: &str) -> Result<(), Failure> {
     })?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     subscriber
         .try_init()
         .map_err(|error| Failure::failed(format!("logging fails: {error}")))

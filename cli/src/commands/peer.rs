@@ -72,7 +72,7 @@ pub(crate) enum Peer {
 impl Peer {
     /// Asks the node.
     pub(crate) async fn run(self, context: &Context) -> Result<Report, Failure> {
-        let client = context.client();
+        let client = context.client()?;
         match self {
             Self::Id => id(context).await,
             Self::Ls => {
@@ -127,12 +127,10 @@ impl Peer {
 
 /// The peer id, from the key; the addresses when the node runs.
 async fn id(context: &Context) -> Result<Report, Failure> {
-    let key = keys::read(context.directory(), KeyKind::Peer)?.public();
+    let key = keys::read(context.directory()?, KeyKind::Peer)?.public();
     let peer = peer_id(&key).to_string();
-    let listen = match context
-        .call(async { Ok(context.client().status().await) })
-        .await?
-    {
+    let client = context.client()?;
+    let listen = match context.call(async { Ok(client.status().await) }).await? {
         Ok(status) => status.listen,
         Err(_not_running) => Vec::new(),
     };

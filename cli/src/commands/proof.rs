@@ -6,9 +6,10 @@ use clap::Args;
 use decube_protocols::documents::content::{MAX_FILE, file_heads};
 use decube_protocols::light::{Presence, Proof as Certified, Verified};
 use decube_protocols::types::{CommittedDocument, Genesis, Height};
-use decube_store::network::{self, NETWORK_FILE};
+use decube_store::network;
 use serde_json::{Value, json};
 
+use super::network::network_file;
 use super::read_input;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -37,7 +38,7 @@ impl Proof {
         check_destination(context, self.output.as_deref())?;
         let height = self.height.map(Height);
         let bytes = context
-            .call(context.client().proof(&self.document, height))
+            .call(context.client()?.proof(&self.document, height))
             .await?;
         let written = json!({ "file": self.output, "bytes": bytes.len() });
         write_bytes(context, self.output.as_deref(), &bytes, "proof", &written)
@@ -104,8 +105,7 @@ pub(crate) struct Verify {
 impl Verify {
     /// Works on files.
     pub(crate) fn run(&self, context: &Context) -> Result<Report, Failure> {
-        let of_directory = || context.directory().join(NETWORK_FILE);
-        let trusted = self.network.clone().unwrap_or_else(of_directory);
+        let trusted = network_file(context, self.network.clone())?;
         let genesis = network::read(&trusted)?.genesis;
         let bytes = read_input(&self.file, Certified::MAX_FILE)?;
         let refused = |error: &dyn std::fmt::Display| {

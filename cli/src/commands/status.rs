@@ -32,7 +32,7 @@ const RETRY: Duration = Duration::from_millis(50);
 impl Status {
     /// Asks the node.
     pub(crate) async fn run(&self, context: &Context) -> Result<Report, Failure> {
-        let client = context.client();
+        let client = context.client()?;
         let status = match self.wait {
             None => context.call(client.status()).await?,
             Some(State::Ready) => {

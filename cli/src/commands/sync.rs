@@ -37,7 +37,7 @@ pub(crate) enum State {
 impl Sync {
     /// Asks the node.
     pub(crate) async fn run(self, context: &Context) -> Result<Report, Failure> {
-        let client = context.client();
+        let client = context.client()?;
         match self {
             Self::Status(Status { wait: None }) => {
                 let report = context.call(client.sync_status()).await?;

@@ -22,6 +22,7 @@ impl Testnet {
         let program = std::env::current_exe()
             .map_err(|error| Failure::failed(format!("this program cannot be found: {error}")))?;
         let code = local::run(self.command, &program, context.json()).await;
-        code.map(ExitCode::from).map_err(|error| Failure::failed(format!("{error:#}")))
+        code.map(ExitCode::from)
+            .map_err(|error| Failure::failed(format!("{error:#}")))
     }
 }

@@ -42,27 +42,42 @@ impl Api {
     async fn resolve_name(
         &self,
         reference: &str,
-        collection: &str,
+        collection_reference: &str,
         name: &str,
     ) -> Result<DocumentId, Problem> {
-        let collection = self.collection_id(collection)?;
+        let collection = self.collection_id(collection_reference)?;
         let name: DocumentName = parse("the document's name", name)?;
         let Reply::Named(found) = self.command(Command::Named { collection, name }).await? else {
             return Err(unexpected());
         };
-        let live = |entry: &&DocumentEntry| !entry.removed && !entry.forgotten;
+        // Removed documents have no name any more.
+        let live = |entry: &&DocumentEntry| !entry.forgotten;
         let candidates: Vec<_> = found.iter().filter(live).map(|entry| entry.id).collect();
         match (candidates.is_empty(), found.first()) {
-            (true, Some(gone)) if gone.removed => Err(Problem::new(
-                Code::Removed,
-                format!("the document {reference} ({}) was removed", gone.id),
-            )),
             (true, Some(gone)) => Err(Problem::new(
                 Code::Forgotten,
                 format!("this node forgot its copy of {reference} ({})", gone.id),
             )),
-            (true, None) | (false, _) => one(reference, candidates),
+            (true, None) => {
+                self.known_collection(collection, collection_reference)
+                    .await?;
+                one(reference, candidates)
+            }
+            (false, _) => one(reference, candidates),
         }
+    }
+
+    /// Refuses a collection that this node does not know; `reference` is what the user called it.
+    pub(super) async fn known_collection(
+        &self,
+        collection: CollectionId,
+        reference: &str,
+    ) -> Result<(), Problem> {
+        let names = self.read(super::reads::collection_names).await?;
+        if names.contains_key(&collection) {
+            return Ok(());
+        }
+        Err(unknown_collection(reference))
     }
 
     /// The collection that `reference`, a name or an id, names. It need not exist.
@@ -73,6 +88,17 @@ impl Api {
         let name: CollectionName = parse("the collection", reference)?;
         Ok(CollectionId::of(&self.handle.network_id(), name.as_str()))
     }
+}
+
+/// The problem of a collection that this node does not know.
+pub(super) fn unknown_collection(reference: &str) -> Problem {
+    Problem::new(
+        Code::UnknownCollection,
+        format!(
+            "there is no collection {reference} at this node; `decube collection ls` lists them, \
+             `decube collection create` creates one"
+        ),
+    )
 }
 
 /// The only one of `found`.

@@ -104,3 +104,155 @@ async fn an_answer_that_breaks_off_is_an_error() {
         assert!(matches!(error, ClientError::Broken(_)), "{error}");
     }
 }
+
+/// Starts the only node of a network in `directory`, and its API.
+async fn solo(directory: &Path) -> (crate::Node, crate::api::Server) {
+    use decube_protocols::types::{
+        Genesis, NetworkFile, Parameters, Power, Replica, SignaturePolicy, Timestamp, Validator,
+    };
+    use decube_store::keys::{self, KeyKind};
+    for kind in KeyKind::ALL {
+        keys::create(directory, kind, &keys::generate().unwrap()).unwrap();
+    }
+    let public = |kind| keys::read(directory, kind).unwrap().public();
+    let (name, peer) = (String::from("solo"), public(KeyKind::Peer));
+    let key = public(KeyKind::Validator);
+    let genesis = Genesis {
+        name: name.clone(),
+        created: Timestamp(1_700_000_000_000),
+        parameters: Parameters {
+            delta_ms: 30,
+            idle_ms: 10_000,
+            drift_ms: 5_000,
+            signature: SignaturePolicy::Ed25519,
+            write_quorum: 1,
+        },
+        validators: vec![Validator {
+            name: name.clone(),
+            key,
+            peer,
+            power: Power(1),
+        }],
+        replicas: vec![Replica { name, peer }],
+    };
+    decube_store::Store::create(directory, &genesis.network_id()).unwrap();
+    let path = directory.join(decube_store::network::NETWORK_FILE);
+    let file = NetworkFile {
+        bootstrap: vec![],
+        genesis,
+    };
+    decube_store::network::write(&path, &file).unwrap();
+    let said = crate::settings::Overrides {
+        listen: Some(vec![]),
+        ..Default::default()
+    };
+    let settings = crate::settings::Settings::resolve(&[said]).unwrap();
+    let config = crate::run::load(directory, &settings).unwrap();
+    let node = crate::Node::start(config).await.unwrap();
+    let api = crate::api::ApiConfig {
+        socket: crate::run::socket(directory),
+        tcp: None,
+    };
+    let server = crate::api::serve(node.handle(), api).await.unwrap();
+    (node, server)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_documented_route_is_there_and_takes_its_method() {
+    let directory = tempfile::tempdir().unwrap();
+    let (node, server) = solo(directory.path()).await;
+    let client = client(&crate::run::socket(directory.path()));
+    let (_, bytes) = client
+        .call(hyper::Method::GET, "/openapi.json", bytes::Bytes::new())
+        .await
+        .unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let mut seen = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        // A stream has no end to wait for.
+        if path == "/v1/events" {
+            client.events(&super::EventFilter::default()).await.unwrap();
+            continue;
+        }
+        let parts = path.split('/').map(|part| {
+            if part.starts_with('{') {
+                "77777777"
+            } else {
+                part
+            }
+        });
+        let path = parts.collect::<Vec<_>>().join("/");
+        for method in methods.as_object().unwrap().keys() {
+            let method = method.to_uppercase().parse().unwrap();
+            let result = client.call(method, &path, bytes::Bytes::new()).await;
+            let code = result
+                .err()
+                .and_then(|error| error.problem().map(|problem| problem.code));
+            assert_ne!(code, Some(Code::UnknownRoute), "{path}");
+            assert_ne!(code, Some(Code::MethodNotAllowed), "{path}");
+            seen += 1;
+        }
+    }
+    assert_eq!(
+        seen, 28,
+        "a route is missing in the OpenAPI document, or here"
+    );
+    for (method, path, expected) in [
+        (hyper::Method::GET, "/v2/status", Code::UnknownRoute),
+        (hyper::Method::PUT, "/v1/status", Code::MethodNotAllowed),
+        (hyper::Method::POST, "/v1/commits", Code::Malformed),
+        (hyper::Method::GET, "/v1/status?wiat=ready", Code::Malformed),
+    ] {
+        let error = client
+            .call(method, path, bytes::Bytes::new())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.problem().map(|problem| problem.code),
+            Some(expected),
+            "{path}"
+        );
+    }
+    server.stop().await;
+    assert!(
+        client
+            .status()
+            .await
+            .is_err_and(|error| error.is_not_running())
+    );
+    node.handle().shutdown();
+    node.stopped().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_too_large_or_malformed_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_node, _server) = solo(directory.path()).await;
+    let client = client(&crate::run::socket(directory.path()));
+    for (body, expected) in [
+        (vec![b' '; crate::api::MAX_BODY + 1], Code::TooLarge),
+        (b"{\"documents\": [".to_vec(), Code::Malformed),
+        (
+            b"{\"documents\": [], \"wiat\": \"final\"}".to_vec(),
+            Code::Malformed,
+        ),
+        (vec![0xff; 100], Code::Malformed),
+        (
+            [b"[".repeat(100_000), b"]".repeat(100_000)].concat(),
+            Code::Malformed,
+        ),
+    ] {
+        let result = client
+            .call(hyper::Method::POST, "/v1/commits", body.into())
+            .await;
+        let code = result.unwrap_err().problem().map(|problem| problem.code);
+        assert_eq!(code, Some(expected));
+    }
+    let garbage = client.submit(vec![7; 50], crate::api::types::Wait::Final, Duration::ZERO);
+    let code = garbage
+        .await
+        .unwrap_err()
+        .problem()
+        .map(|problem| problem.code);
+    assert_eq!(code, Some(Code::Malformed));
+}

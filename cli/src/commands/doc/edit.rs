@@ -111,7 +111,7 @@ impl Edit {
 
     /// Opens the present value, and applies what differs at the heads that were read.
     async fn in_editor(self, context: &Context) -> Result<Report, Failure> {
-        let client = context.client();
+        let client = context.client()?;
         let version = match &self.common.at {
             Some(heads) => Selection::At(heads.clone()),
             None => Selection::Current,
@@ -165,7 +165,9 @@ async fn send(
     message: Option<String>,
 ) -> Result<Report, Failure> {
     let edit = EditDocument { edits, at, message };
-    let edited = context.call(context.client().edit(document, &edit)).await?;
+    let edited = context
+        .call(context.client()?.edit(document, &edit))
+        .await?;
     Ok(Report::new(text(&edited), &edited))
 }
 

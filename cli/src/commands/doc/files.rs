@@ -33,7 +33,7 @@ impl Export {
         check_destination(context, output)?;
         let version = self.version.selection();
         let exported = context
-            .call(context.client().export(&self.document, &version))
+            .call(context.client()?.export(&self.document, &version))
             .await?;
         let size = exported.bytes.len();
         let report = json!({ "file": output, "bytes": size, "heads": exported.heads });
@@ -57,7 +57,7 @@ impl Import {
         let (collection, name) = split(&self.place)?;
         let bytes = read_input(&self.file, MAX_FILE)?;
         let imported = context
-            .call(context.client().import(collection, name, bytes))
+            .call(context.client()?.import(collection, name, bytes))
             .await?;
         let document = &imported.document;
         let mut text = format!("imported {} {}", title(document), document.id);

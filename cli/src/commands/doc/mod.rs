@@ -176,7 +176,9 @@ impl Create {
             name,
             content,
         };
-        let document = context.call(context.client().create_document(&new)).await?;
+        let document = context
+            .call(context.client()?.create_document(&new))
+            .await?;
         Ok(Report::new(
             format!("created {} {}", title(&document), document.id),
             &document,
@@ -185,7 +187,7 @@ impl Create {
 }
 
 async fn remove(context: &Context, reference: &str, local: bool) -> Result<Report, Failure> {
-    let client = context.client();
+    let client = context.client()?;
     if local {
         let gone = context.call(client.forget(reference)).await?;
         let text = format!(

@@ -32,7 +32,7 @@ impl Get {
     /// Asks the node and prints the value.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let version = self.version.selection();
-        let client = context.client();
+        let client = context.client()?;
         let call = client.read(&self.document, &self.pointer, &version, self.conflicts);
         let content = context.call(call).await?;
         if context.json() {
@@ -67,7 +67,7 @@ const MAX_PAGES: usize = 1000;
 
 /// Lists documents.
 pub(crate) async fn list(context: &Context, collection: Option<&str>) -> Result<Report, Failure> {
-    let client = context.client();
+    let client = context.client()?;
     let mut all = DocumentList {
         documents: Vec::new(),
         next: None,
@@ -111,7 +111,7 @@ fn row(document: &Document) -> [String; 5] {
 
 /// Lists the changes of a document.
 pub(crate) async fn history(context: &Context, reference: &str) -> Result<Report, Failure> {
-    let history = context.call(context.client().history(reference)).await?;
+    let history = context.call(context.client()?.history(reference)).await?;
     let row = |item: &HistoryItem| {
         let mark = if item.is_final { "*" } else { "" };
         let committed: Vec<String> = item.committed_at.iter().map(ToString::to_string).collect();
@@ -143,7 +143,7 @@ pub(crate) async fn history(context: &Context, reference: &str) -> Result<Report
 
 /// Lists what waits outside of documents.
 pub(crate) async fn quarantine(context: &Context) -> Result<Report, Failure> {
-    let list = context.call(context.client().quarantine()).await?;
+    let list = context.call(context.client()?.quarantine()).await?;
     let rows: Vec<_> = list
         .entries
         .iter()

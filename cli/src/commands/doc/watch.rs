@@ -32,7 +32,7 @@ impl Watch {
             document: self.document.clone(),
             collection: self.collection.clone(),
         };
-        let client = context.client();
+        let client = context.client()?;
         let mut stream = context.call(client.events(&filter)).await?;
         let follow = async {
             let mut seen = 0;

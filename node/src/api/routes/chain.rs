@@ -16,9 +16,9 @@ use decube_protocols::types::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::documents::unknown_collection;
 use crate::api::extract::{At, Params};
 use crate::api::reads::{self, unknown_block};
+use crate::api::reference::unknown_collection;
 use crate::api::types::{
     ActionInfo, Block, BlockList, BlockSummary, Collection, CollectionList, Finalization,
     ReceiptInfo, TransactionInfo,

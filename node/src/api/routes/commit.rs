@@ -1,11 +1,12 @@
 //! Commits, new collections and transactions that were signed elsewhere.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use decube_protocols::documents::{DocumentEntry, ReceiptRequest};
+use decube_protocols::documents::{Command, DocumentEntry, Pointer, ReceiptRequest};
 use decube_protocols::submission::{Progress, Wish};
 use decube_protocols::types::{
     CollectionId, CommitEntry, CommittedDocument, DocumentId, Heads, Outcome, Transaction,
@@ -39,28 +40,42 @@ pub(in crate::api) async fn commit(
         let detail = format!("a commit is about 1 to {max} documents, not {count}");
         return Err(Problem::new(Code::Malformed, detail));
     }
-    let mut requests = Vec::with_capacity(count);
+    let mut targets = BTreeMap::new();
     for target in body.documents {
-        requests.push(target_request(&api, target).await?);
+        let document = api.resolve(&target.document).await?;
+        if targets.insert(document, target).is_some() {
+            let detail = format!("the document {document} is listed twice");
+            return Err(Problem::new(Code::Malformed, detail));
+        }
+    }
+    let mut requests = Vec::with_capacity(count);
+    for (document, target) in targets {
+        requests.push(target_request(&api, document, target).await?);
     }
     requests.sort_by_key(|request| (request.entry.collection, request.entry.document));
-    let twice = requests.windows(2).find_map(|pair| match pair {
-        [a, b] if a.entry.document == b.entry.document => Some(a.entry.document),
-        _ => None,
-    });
-    if let Some(document) = twice {
-        let detail = format!("the document {document} is listed twice");
-        return Err(Problem::new(Code::Malformed, detail));
-    }
     submit_wish(&api, Wish::Commit(requests), body.wait, body.timeout_ms).await
 }
 
 /// What to ask replicas for, for one version.
-async fn target_request(api: &Api, target: CommitTarget) -> Result<ReceiptRequest, Problem> {
-    let document = api.resolve(&target.document).await?;
+async fn target_request(
+    api: &Api,
+    document: DocumentId,
+    target: CommitTarget,
+) -> Result<ReceiptRequest, Problem> {
     let entry = api.entry(document).await?;
     let collection = entry.collection;
     let heads = heads(&entry, target.heads.clone())?;
+    if target.heads.is_some() {
+        let (at, pointer) = (Some(heads.clone().into()), Pointer::root());
+        // Only to be told of heads that the document does not have.
+        api.command(Command::Read {
+            document,
+            at,
+            pointer,
+            conflicts: false,
+        })
+        .await?;
+    }
     let last = api.read(move |handle| {
         Finals::at(handle.store().chain(), None)?.version(collection, document)
     });

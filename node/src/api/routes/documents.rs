@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 
 use crate::api::extract::{At, Body, Params, Raw, parse, parse_list};
 use crate::api::reads::{self, Finals};
-use crate::api::reference::unexpected;
+use crate::api::reference::{unexpected, unknown_collection};
 use crate::api::types::{
     Content, CreateDocument, Document, DocumentList, EditDocument, Edited, FinalVersion, History,
     HistoryItem, Imported, QuarantineList, Quarantined,
@@ -94,17 +94,6 @@ fn parse_cursor(text: &str) -> Result<(CollectionId, DocumentId), Problem> {
     ))
 }
 
-/// The problem of a collection that this node does not know.
-pub(in crate::api) fn unknown_collection(reference: &str) -> Problem {
-    Problem::new(
-        Code::UnknownCollection,
-        format!(
-            "there is no collection {reference} at this node; `decube collection ls` lists them, \
-             `decube collection create` creates one"
-        ),
-    )
-}
-
 /// Creates a document. It is durable at this node when the answer comes.
 #[utoipa::path(post, path = "/v1/documents", request_body = CreateDocument, responses(
     (status = 201, body = Document), (status = "4XX", body = Problem)
@@ -114,6 +103,7 @@ pub(in crate::api) async fn create(
     Body(body): Body<CreateDocument>,
 ) -> Result<(StatusCode, Json<Document>), Problem> {
     let collection = api.collection_id(&body.collection)?;
+    api.known_collection(collection, &body.collection).await?;
     let command = Command::Create {
         collection,
         name: body.name,
@@ -451,6 +441,7 @@ pub(in crate::api) async fn import(
     Raw(bytes): Raw,
 ) -> Result<(StatusCode, Json<Imported>), Problem> {
     let collection = api.collection_id(&params.collection)?;
+    api.known_collection(collection, &params.collection).await?;
     let name: DocumentName = parse("the document's name", &params.name)?;
     let command = Command::Import {
         collection,

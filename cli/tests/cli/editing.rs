@@ -1,0 +1,130 @@
+//! Editing: patches, heads, and `$EDITOR` while others type.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::{Home, finish, program};
+
+#[test]
+fn a_patch_is_one_change() {
+    let home = Home::solo();
+    let (_running, id) = home.with_document();
+    let patch = home.write(
+        "patch.json",
+        r#"[
+            {"op": "set", "pointer": "/a~1b", "value": {"deep": [true, null, 1.5]}},
+            {"op": "increment", "pointer": "/votes", "by": 2},
+            {"op": "insert", "pointer": "/items", "index": 1, "value": "x"},
+            {"op": "remove", "pointer": "/items/0"},
+            {"op": "splice", "pointer": "/title", "index": 0, "delete": 1, "insert": "J"},
+            {"op": "replace_text", "pointer": "/title", "text": "Jelly"}
+        ]"#,
+    );
+    let edited = home.json(&[
+        "doc",
+        "edit",
+        &id,
+        "--patch",
+        &patch,
+        "--message",
+        "all at once",
+    ]);
+    assert!(edited["change"].is_string());
+    let expected = serde_json::json!({
+        "a/b": {"deep": [true, null, 1.5]}, "votes": {"$counter": 2}, "items": ["x", 2],
+        "title": "Jelly",
+    });
+    assert_eq!(home.content(&id), expected);
+    assert_eq!(
+        home.json(&["doc", "history", &id])["changes"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    let raw = home
+        .decube(&["doc", "get", &id, "/title", "--raw"])
+        .expect(0);
+    assert_eq!(raw.stdout, b"Jelly");
+}
+
+#[test]
+fn an_edit_at_earlier_heads_merges_with_what_came_since() {
+    let home = Home::solo();
+    let (_running, id) = home.with_document();
+    let heads = home.json(&["doc", "get", &id])["heads"][0]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    home.decube(&["doc", "edit", &id, "--splice", "/title", "5", "0", " world"])
+        .expect(0);
+    let edited = home.json(&[
+        "doc", "edit", &id, "--splice", "/title", "0", "5", "Goodbye", "--at", &heads,
+    ]);
+    assert_eq!(
+        edited["heads"].as_array().unwrap().len(),
+        2,
+        "both changes stand beside each other"
+    );
+    assert_eq!(home.content(&id)["title"], "Goodbye world");
+    let then = home.json(&["doc", "get", &id, "/title", "--at", &heads]);
+    assert_eq!(then["value"], "Hello");
+    home.decube(&["doc", "set", &id, "/who", "1", "--at", &heads])
+        .expect(0);
+    home.decube(&["doc", "set", &id, "/who", "2", "--at", &heads])
+        .expect(0);
+    let shown = home.json(&["doc", "get", &id, "/who", "--conflicts"]);
+    assert_eq!(
+        shown["conflicts"][0]["values"].as_array().unwrap().len(),
+        2,
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_others_type_while_an_editor_is_open_survives() {
+    let home = Home::solo();
+    let (_running, id) = home.with_document();
+    // An editor that, while it is open, lets someone else type, then changes another word.
+    let script = home.write(
+        "editor.sh",
+        format!(
+            "#!/bin/sh\n\"$DECUBE\" --data-dir \"$DECUBE_HOME\" doc edit {id} --splice /title 5 0 ' dear world'\n\
+             sed -i.bak 's/Hello/Good morning/' \"$1\"\n"
+        ),
+    );
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for pointer in ["/title", ""] {
+        let mut command = home.command(&["doc", "set", &id, "/title", "\"Hello\""]);
+        assert_eq!(finish(std::mem::replace(&mut command, program())).code, 0);
+        let mut command = home.command(&["doc", "edit", &id, pointer]);
+        command
+            .env("EDITOR", &script)
+            .env("DECUBE", env!("CARGO_BIN_EXE_decube"));
+        finish(command).expect(0);
+        assert_eq!(
+            home.content(&id)["title"],
+            "Good morning dear world",
+            "at {pointer:?}"
+        );
+    }
+    assert_eq!(home.content(&id)["items"], serde_json::json!([1, 2]));
+}
+
+#[test]
+fn an_editor_that_fails_or_writes_no_json_changes_nothing() {
+    let home = Home::solo();
+    let (_running, id) = home.with_document();
+    let before = home.json(&["doc", "get", &id]);
+    for (editor, code, words) in [
+        ("false", 1, "nothing was changed"),
+        ("printf '{' >", 2, "no JSON"),
+        ("true", 0, ""),
+        ("/no/such/editor", 1, "/no/such/editor"),
+    ] {
+        let mut command = home.command(&["doc", "edit", &id]);
+        command.env("EDITOR", editor);
+        finish(command).refuses(code, words);
+    }
+    home.decube(&["doc", "edit", &id]).refuses(2, "EDITOR");
+    assert_eq!(home.json(&["doc", "get", &id]), before);
+}
