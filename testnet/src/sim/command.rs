@@ -13,9 +13,12 @@ use super::faults::Counts;
 use super::mutant::Mutant;
 use super::runner::{Options, Outcome, Report, run, run_all};
 
-/// A range needs so many seeds before a fault that never occurred is a failure: with fewer, chance
-/// alone may leave one out.
-const SEEDS_FOR_EVERY_FAULT: usize = 50;
+/// A range needs so many seeds before a fault that never occurred, or too few final blocks over all
+/// of them, is a failure: with fewer, chance alone may cause it.
+const SEEDS_FOR_ALL: usize = 50;
+
+/// How many blocks become final per seed while things still break, at least, over a range.
+const FINALS_IN_CHAOS: u64 = 8;
 
 /// How many seeds of a range run a second time, to see that they repeat.
 const REPEATED: usize = 3;
@@ -113,8 +116,13 @@ impl SimArgs {
                 bail!("seed {} does not repeat", report.seed);
             }
         }
+        let in_chaos: u64 = reports.iter().map(finals_in_chaos).sum();
+        if in_chaos < FINALS_IN_CHAOS * reports.len() as u64 && reports.len() >= SEEDS_FOR_ALL {
+            bail!("only {in_chaos} blocks became final while things broke, fewer than \
+                {FINALS_IN_CHAOS} per seed");
+        }
         let missing = counts.missing();
-        if !missing.is_empty() && reports.len() >= SEEDS_FOR_EVERY_FAULT {
+        if !missing.is_empty() && reports.len() >= SEEDS_FOR_ALL {
             let names: Vec<_> = missing.iter().map(|fault| fault.name()).collect();
             bail!("over the seeds {}..{} never occurred: {names:?}", seeds.start, seeds.end);
         }
@@ -131,10 +139,11 @@ impl SimArgs {
         match &report.outcome {
             Outcome::Held(held) => writeln!(
                 out,
-                "seed {:>5}  held  {:>4} finals of {:>4} views, {:>4} edits, {:>3} transactions, \
+                "seed {:>5}  held  {:>4} finals ({:>3} in chaos) of {:>4} views, {:>4} edits, {:>3} transactions, \
                  {} proofs, {:>6} ms, equal {:>5} ms after healing",
                 report.seed,
                 held.finals,
+                held.finals_in_chaos,
                 held.views,
                 held.edits,
                 held.submitted,
@@ -159,6 +168,13 @@ impl SimArgs {
 fn finals(report: &Report) -> u64 {
     match &report.outcome {
         Outcome::Held(held) => held.finals,
+        Outcome::Violated { .. } => 0,
+    }
+}
+
+fn finals_in_chaos(report: &Report) -> u64 {
+    match &report.outcome {
+        Outcome::Held(held) => held.finals_in_chaos,
         Outcome::Violated { .. } => 0,
     }
 }

@@ -212,13 +212,6 @@ impl Running {
         }
     }
 
-    /// Whether nothing waits to be done now.
-    pub(super) fn is_idle(&self) -> bool {
-        [&self.consensus, &self.documents].into_iter().all(|worker| {
-            worker.inbox.is_empty() && worker.effects.is_empty() && worker.writing.is_none()
-        })
-    }
-
     /// A number that no other request of this node had in this life.
     pub(super) fn number(&mut self) -> u64 {
         self.next += 1;
@@ -284,7 +277,6 @@ pub(super) enum Doom {
 
 /// A node, running or not.
 pub(super) struct Node {
-    pub(super) index: NodeIndex,
     /// How often it was started or killed; what was meant for another life is ignored.
     pub(super) life: u64,
     pub(super) clock: Clock,

@@ -99,6 +99,11 @@ impl Plan {
         let byzantine =
             random.chance(0.4).then(|| (random.below(voters), Kind::draw(random)));
         let rough = random.below(4);
+        let mut faults = draw_faults(random, rough);
+        if byzantine.is_some() {
+            // Every honest validator is needed now, so that fewer crashes stop as much.
+            faults.crash *= 2;
+        }
         Self {
             network: genesis.network_id(),
             validators: genesis.validator_set(),
@@ -106,7 +111,7 @@ impl Plan {
             keys,
             byzantine,
             link: draw_link(random, rough),
-            faults: draw_faults(random, rough),
+            faults,
             disk: DiskPlan {
                 least: Duration::from_micros(100),
                 most: random.millis(1, 8),

@@ -58,6 +58,8 @@ pub enum Outcome {
 pub struct Held {
     /// Final blocks.
     pub finals: u64,
+    /// Final blocks before healing.
+    pub finals_in_chaos: u64,
     /// Views that anyone voted in.
     pub views: usize,
     /// Acknowledged edits.
@@ -76,6 +78,7 @@ impl From<Summary> for Held {
     fn from(summary: Summary) -> Self {
         Self {
             finals: summary.finals,
+            finals_in_chaos: summary.finals_in_chaos,
             views: summary.views,
             edits: summary.edits,
             submitted: summary.submitted,

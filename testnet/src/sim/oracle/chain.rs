@@ -116,11 +116,6 @@ impl Chain {
         self.blocks.last_key_value().map_or(Height(0), |(height, _)| *height)
     }
 
-    /// The final block at that height.
-    pub(in crate::sim) fn block(&self, height: Height) -> Option<&FinalBlock> {
-        self.blocks.get(&height)
-    }
-
     /// Where a transaction stands, if anywhere, and what came of it.
     pub(in crate::sim) fn outcome(
         &self,

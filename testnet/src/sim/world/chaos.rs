@@ -10,7 +10,7 @@ use crate::sim::plan::NodeIndex;
 
 /// What can break on its own, each kind at its own pace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::sim) enum Kind {
     /// A node is killed.
     Crash,
     /// All nodes are killed at once.

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use decube_protocols::types::{CollectionId, DocumentId, Height, RequestId};
 
-use super::faults::{Counts, Fault};
+use super::faults::Counts;
 use super::links::Links;
 use super::message::{Answer, Gossip};
 use super::mutant::Mutant;
@@ -80,8 +80,6 @@ pub(super) enum Event {
     Dial(NodeIndex, NodeIndex),
     /// A node starts.
     Start(NodeIndex),
-    /// A node is killed.
-    Kill { node: NodeIndex, life: u64 },
     /// Something breaks.
     Break(chaos::Kind),
     /// A partition ends.
@@ -140,8 +138,8 @@ struct Healed {
 /// What a run that found nothing wrong did.
 #[derive(Clone, Debug)]
 pub(super) struct Summary {
-    pub(super) counts: Counts,
     pub(super) finals: u64,
+    pub(super) finals_in_chaos: u64,
     pub(super) views: usize,
     pub(super) edits: u64,
     pub(super) submitted: usize,
@@ -250,12 +248,6 @@ impl World {
             Event::Notice { node, peer, generation } => self.notice(node, peer, generation),
             Event::Dial(node, peer) => self.dialed(node, peer),
             Event::Start(node) => self.start(node),
-            Event::Kill { node, life } => {
-                if self.nodes[node].life == life && self.nodes[node].running.is_some() {
-                    self.kill(node, Fault::Crash);
-                }
-                Ok(())
-            }
             Event::Break(kind) => self.break_something(kind),
             Event::Reunite(directions) => {
                 self.reunite(&directions);

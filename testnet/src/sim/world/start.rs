@@ -32,7 +32,6 @@ pub(super) fn new_node(plan: &Plan, index: NodeIndex, mutant: Option<Mutant>) ->
         Some(kind.behaviour(Signer { network, epoch, index: plan.validator(index)?, key }))
     });
     Node {
-        index,
         life: 0,
         clock: Clock::default(),
         disk: Disk::new(plan.disk, mutant),

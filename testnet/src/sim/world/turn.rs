@@ -153,6 +153,14 @@ impl World {
                 self.promises.signed(index, transaction.id(&self.plan.network), transaction);
             }
         }
+        let now = self.now;
+        for record in &batch.documents {
+            if let documents::Record::Quarantine(entry) = record {
+                let documents::QuarantineEntry { document, change, reason, .. } = entry;
+                let text = format_args!("n{index} puts {change:?} of {document:?} aside: {reason}");
+                self.trace.line(now, text);
+            }
+        }
         if let Err(error) = node.disk.write(&running.store, &batch) {
             if matches!(node.doom, Some(Doom::InWrite(_))) {
                 self.kill(index, Fault::CrashInWrite);
