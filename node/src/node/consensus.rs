@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 
 use decube_protocols::commit::{
-    self, Event as ChainEvent, Input as CommitInput, Offence, RequestFailure,
+    self, Event as ChainEvent, FinalAnnouncement, Input as CommitInput, Offence, RequestFailure,
 };
 use decube_protocols::documents::{SyncRequest, SyncResponse};
 use decube_protocols::submission::{self, Input as SubmissionInput, Progress, Wish};
@@ -300,14 +300,22 @@ impl Worker {
         let acceptance = match wire::decode(data) {
             Ok(announcement) => {
                 let before = effects.len();
-                let announcement = Box::new(announcement);
+                let announcement: Box<FinalAnnouncement> = Box::new(announcement);
+                let height = self.commit.final_height();
+                // What is said of an older block is not checked, and of a later one that does not
+                // follow not wholly: forwarding it would put this node's name to it.
+                let is_tip = announcement.header.id() == self.commit.final_header().id();
                 let input = CommitInput::Announced { from: forwarder, announcement };
                 self.feed(CoreInput::Commit(input), effects)?;
                 let new = effects.get(before..).unwrap_or_default();
                 let blamed = new.iter().any(|effect| {
                     matches!(effect, CoreEffect::Commit(commit::Effect::Penalize { .. }))
                 });
-                if blamed { Acceptance::Reject } else { Acceptance::Accept }
+                match (blamed, is_tip || self.commit.final_height() > height) {
+                    (true, _) => Acceptance::Reject,
+                    (false, true) => Acceptance::Accept,
+                    (false, false) => Acceptance::Ignore,
+                }
             }
             Err(error) => {
                 self.blame(forwarder, &error);

@@ -227,17 +227,24 @@ impl<S: ChainSource> Core<S> {
     ) -> Result<(), Failure<S::Failure>> {
         let (tip_id, tip_height) = (self.chain.tip().id, self.chain.tip().header.height);
         let (height, id) = (announced.header.height, announced.header.id());
-        if height < tip_height || id == tip_id {
+        if height < tip_height {
             self.note_tip(from, height);
             return Ok(());
         }
-        if !self.is_certified(&announced) {
+        // Also of the block at hand: what is passed on must hold for those who lack the block.
+        if !self.is_newest(&announced) && !self.is_certified(&announced) {
             return self.failed(now, from, Some(Offence::BadSignature));
         }
-        if height == tip_height {
+        if height == tip_height && id != tip_id {
             return Err(Failure::Fork(height));
         }
+        if id == tip_id && self.has_other_transactions(&announced) {
+            return self.failed(now, from, Some(Offence::BadChain));
+        }
         self.note_tip(from, height);
+        if id == tip_id {
+            return Ok(());
+        }
         let FinalAnnouncement {
             header,
             finalization,

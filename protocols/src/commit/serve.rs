@@ -87,6 +87,19 @@ impl<S: ChainSource> Core<S> {
         Ok(found.ok_or(Failure::MissingBlock(height))?.block)
     }
 
+    /// Whether a tip is the newest final block with the finalization that is kept of it.
+    pub(super) fn is_newest(&self, announced: &FinalAnnouncement) -> bool {
+        self.newest.as_ref().is_some_and(|newest| {
+            newest.header == announced.header && newest.finalization == announced.finalization
+        })
+    }
+
+    /// Whether the newest final block comes with transactions that are not its own.
+    pub(super) fn has_other_transactions(&self, announced: &FinalAnnouncement) -> bool {
+        let own = self.newest.as_ref().and_then(|newest| newest.transactions.as_ref());
+        own.is_some_and(|own| announced.transactions.as_ref().is_some_and(|said| said != own))
+    }
+
     /// Whether an announcement's finalization is one of its header.
     pub(super) fn is_certified(&self, announced: &FinalAnnouncement) -> bool {
         let FinalAnnouncement {

@@ -245,11 +245,16 @@ impl<S: Source> Core<S> {
     /// Whether to follow a document that a peer has, and makes room for a new one.
     pub(super) fn follow(&mut self, descriptor: Descriptor) -> Result<Follow, CommandError> {
         let id = descriptor.id();
+        let stored = self.library.stored(&id)?;
+        // The id binds neither name nor signature, and what is taken here is passed on.
+        let known = stored.as_ref().and_then(|stored| stored.descriptor.as_ref());
+        if known != Some(&descriptor) && descriptor.verify(&self.config.network).is_err() {
+            return Ok(Follow::Forged);
+        }
         if self.library.put_aside(&id) {
             return Ok(Follow::No);
         }
-        match self.library.stored(&id)? {
-            None if descriptor.verify(&self.config.network).is_err() => Ok(Follow::Forged),
+        match stored {
             None => {
                 self.library.insert(descriptor, Content::new());
                 Ok(Follow::Live)
