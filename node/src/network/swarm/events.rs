@@ -143,7 +143,8 @@ impl Network {
         peer.stop_streams();
         self.peers.remove(&id);
         self.book.failed(&id, Instant::now(), random());
-        let gone = "the connection closed before the peer showed its network";
+        let gone = "the connection closed before the peer showed its network; it may be of another \
+                    network";
         self.answer_arrivals(&id, &Err(DialError::Failed(gone.to_owned())));
         if was_confirmed {
             tracing::info!(peer = %id, "peer disconnected");

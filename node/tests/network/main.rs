@@ -3,8 +3,12 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::wildcard_enum_match_arm,
+    clippy::cast_possible_truncation,
+    unreachable_pub,
     reason = "a test that is surprised fails"
 )]
+
+mod attack;
 
 use std::{collections::BTreeSet, time::Duration};
 
