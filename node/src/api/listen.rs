@@ -6,16 +6,17 @@ use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::pin::pin;
 
 use axum::Router;
 use axum::serve::Listener;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// The most connections of each listener; more wait until one closes. A program needs one for its
 /// requests and one for each stream of events.
@@ -77,7 +78,7 @@ pub enum ListenError {
 ///
 /// It gets its permissions under another name, so that nobody can connect before. The socket of a
 /// process that is gone is replaced; one that answers is not.
-pub(super) fn unix(path: &Path) -> Result<Bounded<UnixListener>, ListenError> {
+pub(super) fn unix(path: &Path) -> Result<UnixListener, ListenError> {
     let length = path.as_os_str().as_bytes().len();
     if length > MAX_SOCKET_PATH {
         return Err(ListenError::PathTooLong {
@@ -107,41 +108,74 @@ pub(super) fn unix(path: &Path) -> Result<Bounded<UnixListener>, ListenError> {
     let listener = UnixListener::bind(&temporary).map_err(failed)?;
     fs::set_permissions(&temporary, fs::Permissions::from_mode(0o600)).map_err(failed)?;
     fs::rename(&temporary, path).map_err(failed)?;
-    Ok(Bounded::new(listener))
+    Ok(listener)
 }
 
 /// Listens on TCP; says which address it became.
-pub(super) async fn tcp(
-    address: SocketAddr,
-) -> Result<(Bounded<NoDelay>, SocketAddr), ListenError> {
+pub(super) async fn tcp(address: SocketAddr) -> Result<(NoDelay, SocketAddr), ListenError> {
     let failed = |reason| ListenError::Tcp { address, reason };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    Ok((Bounded::new(NoDelay(listener)), bound))
+    Ok((NoDelay(listener), bound))
 }
 
-/// Answers requests until `stopping` is true.
-pub(super) fn run<L>(
-    listener: Bounded<L>,
+/// Answers requests until `stopping` is true, and then those that are open.
+pub(super) fn run<L: Listener>(
+    listener: L,
+    routes: Router,
+    stopping: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    tokio::spawn(accept(listener, routes, stopping, MAX_CONNECTIONS))
+}
+
+/// Takes connections, at most `max` at a time.
+async fn accept<L: Listener>(
+    mut listener: L,
     routes: Router,
     mut stopping: watch::Receiver<bool>,
-) -> JoinHandle<()>
-where
-    L: Listener,
-    L::Addr: std::fmt::Debug,
-{
-    tokio::spawn(async move {
-        let stopped = async move {
-            // An error means that the server is gone, which is the same.
-            let _stopped = stopping.wait_for(|stop| *stop).await;
-        };
-        if let Err(error) = axum::serve(listener, routes)
-            .with_graceful_shutdown(stopped)
-            .await
-        {
-            tracing::error!(%error, "the control API ended");
+    max: usize,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            (io, _) = listener.accept(), if connections.len() < max => {
+                connections.spawn(answer(io, routes.clone(), stopping.clone()));
+            }
+            Some(_ended) = connections.join_next() => {}
+            () = stopped(&mut stopping) => break,
         }
-    })
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Answers the requests of one connection. One whose client sends no more is still answered, as
+/// HTTP allows it (RFC 9112, section 9.6), which axum's own server does not do.
+async fn answer<I>(io: I, routes: Router, mut stopping: watch::Receiver<bool>)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(routes);
+    let mut server = http1::Builder::new();
+    let connection = server
+        .half_close(true)
+        .serve_connection(TokioIo::new(io), service);
+    let mut connection = pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = stopped(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection of the control API broke");
+    }
+}
+
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone, which is the same.
+    let _stopped = stopping.wait_for(|stop| *stop).await;
 }
 
 /// A TCP listener whose connections send small answers at once.
@@ -164,91 +198,15 @@ impl Listener for NoDelay {
     }
 }
 
-/// A listener with at most [`MAX_CONNECTIONS`] connections.
-pub(super) struct Bounded<L> {
-    listener: L,
-    free: Arc<Semaphore>,
-}
-
-impl<L> Bounded<L> {
-    fn new(listener: L) -> Self {
-        Self {
-            listener,
-            free: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
-        }
-    }
-}
-
-impl<L: Listener> Listener for Bounded<L> {
-    type Io = Counted<L::Io>;
-    type Addr = L::Addr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        // The semaphore is never closed; without a permit the connection would just not count.
-        let permit = Arc::clone(&self.free).acquire_owned().await.ok();
-        let (io, address) = self.listener.accept().await;
-        (
-            Counted {
-                io,
-                _permit: permit,
-            },
-            address,
-        )
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.listener.local_addr()
-    }
-}
-
-/// A connection that counts until it is dropped.
-pub(super) struct Counted<I> {
-    io: I,
-    _permit: Option<OwnedSemaphorePermit>,
-}
-
-impl<I: AsyncRead + Unpin> AsyncRead for Counted<I> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
-    }
-}
-
-impl<I: AsyncWrite + Unpin> AsyncWrite for Counted<I> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
+
     use super::*;
 
     #[tokio::test]
@@ -263,7 +221,7 @@ mod tests {
         assert!(matches!(unix(&path), Err(ListenError::InUse { .. })));
         drop(first);
         assert!(path.exists(), "a killed process leaves its socket behind");
-        unix(&path).unwrap();
+        let _second = unix(&path).unwrap();
         std::os::unix::net::UnixStream::connect(&path).unwrap();
     }
 
@@ -284,20 +242,75 @@ mod tests {
         assert!(error.contains("at most 103"), "{error}");
     }
 
+    /// Sends a request and reads its answer, which says `ok`.
+    async fn ask(stream: &mut UnixStream, path: &str) {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: node\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"ok") {
+            assert!(
+                stream.read_buf(&mut answer).await.unwrap() > 0,
+                "{answer:?}"
+            );
+        }
+    }
+
+    fn counting(seen: &Arc<AtomicUsize>) -> Router {
+        let seen = Arc::clone(seen);
+        let second = move || async move {
+            seen.fetch_add(1, Ordering::SeqCst);
+            "ok"
+        };
+        Router::new()
+            .route("/first", get(|| async { "ok" }))
+            .route("/second", get(second))
+    }
+
     #[tokio::test]
     async fn connections_beyond_the_bound_wait() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("decube.sock");
-        let mut listener = unix(&path).unwrap();
-        listener.free = Arc::new(Semaphore::new(1));
-        let _clients = [(); 2].map(|()| std::os::unix::net::UnixStream::connect(&path).unwrap());
-        let (first, _) = listener.accept().await;
-        let waiting = futures::FutureExt::now_or_never(listener.accept());
-        assert!(
-            waiting.is_none(),
-            "the second connection came although the first is open"
+        let seen = Arc::default();
+        let (stop, stopping) = watch::channel(false);
+        let listener = unix(&path).unwrap();
+        let server = tokio::spawn(accept(listener, counting(&seen), stopping, 1));
+        let mut first = UnixStream::connect(&path).await.unwrap();
+        ask(&mut first, "/first").await;
+        let mut second = UnixStream::connect(&path).await.unwrap();
+        let waiting = tokio::spawn(async move { ask(&mut second, "/second").await });
+        for _ in 0..10 {
+            ask(&mut first, "/first").await;
+        }
+        assert_eq!(
+            seen.load(Ordering::SeqCst),
+            0,
+            "the first connection is still open"
         );
         drop(first);
-        listener.accept().await;
+        waiting.await.unwrap();
+        assert_eq!(seen.load(Ordering::SeqCst), 1);
+        stop.send(true).unwrap();
+        server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_who_sends_no_more_is_still_answered() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("decube.sock");
+        let (_stop, stopping) = watch::channel(false);
+        let seen = Arc::default();
+        let _server = run(unix(&path).unwrap(), counting(&seen), stopping);
+        let mut stream = UnixStream::connect(&path).await.unwrap();
+        stream
+            .write_all(b"GET /second HTTP/1.1\r\nhost: node\r\n\r\n")
+            .await
+            .unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("ok"),
+            "{answer}"
+        );
     }
 }

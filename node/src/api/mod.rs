@@ -12,7 +12,7 @@
 //!
 //! # Invariants
 //! - The socket has mode 0600 before anyone can connect to it (`listen::tests`).
-//! - A request over TCP without the token reaches no route (`tests::tcp_wants_the_token`).
+//! - A request over TCP without the token reaches no route (`cli/tests/cli/running.rs`).
 //! - Every body, page, wait, stream and number of connections is bounded by a named constant.
 //! - The answer to a change comes after the change is durable.
 
@@ -168,7 +168,7 @@ async fn authorize(State(token): State<Token>, request: Request, next: Next) -> 
     }
 }
 
-/// All routes; `openapi::tests` holds the list against the OpenAPI document.
+/// All routes; `client::tests` holds the list against the OpenAPI document.
 fn router(api: Api) -> Router {
     use routes::{chain, commit, documents, peers, status};
     Router::new()

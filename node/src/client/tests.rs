@@ -16,7 +16,8 @@ fn server(path: &Path, answers: Vec<String>) {
         for answer in answers {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut buffer = [0; 4096];
-            stream.read(&mut buffer).await.unwrap();
+            let length = stream.read(&mut buffer).await.unwrap();
+            assert!(length > 0, "a request comes first");
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
     });

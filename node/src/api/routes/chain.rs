@@ -174,11 +174,9 @@ pub(in crate::api) async fn collections(
 ) -> Result<Json<CollectionList>, Problem> {
     let list = api.read(|handle| {
         let all: BTreeMap<_, _> = reads::collection_names(handle)?;
-        let collections = all
-            .into_iter()
+        all.into_iter()
             .map(|(id, state)| show_collection(handle, id, state))
-            .collect();
-        collections
+            .collect()
     });
     Ok(Json(CollectionList {
         collections: list.await?,
