@@ -117,7 +117,8 @@ pub fn hints(program: &Path, directory: &Path, nodes: &[NodeOverview]) -> String
     let (program, directory) = (program.display(), directory.display());
     let mut text = String::from("talk to a node with, for example:\n");
     for node in nodes {
-        text.push_str(&format!("  {program} --data-dir {directory}/{} status\n", node.name));
+        let home = node.api_socket.parent().unwrap_or(Path::new("")).display();
+        text.push_str(&format!("  {program} --data-dir {home} status\n"));
     }
     text.push_str(&format!("look at all of it:  {program} testnet status --dir {directory}\n"));
     text.push_str(&format!("end it:             {program} testnet down --dir {directory}"));

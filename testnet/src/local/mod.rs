@@ -25,6 +25,7 @@ mod state;
 mod table;
 mod testnet;
 
+pub(crate) use args::print;
 pub use args::{DemoArgs, DownArgs, FaultKind, StatusArgs, TestnetCommand, UpArgs, run};
 pub use failure::{AboutNode, explain};
 pub use layout::{Layout, NodePlan, NodeRole, Spec};

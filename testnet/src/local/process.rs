@@ -87,12 +87,20 @@ impl NodeProcess {
         self.child.try_wait().context("cannot ask after a child process")
     }
 
+    /// Sends SIGKILL and does not wait.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn send_kill(&mut self) -> Result<()> {
+        self.child.kill().context("cannot kill a node")
+    }
+
     /// Kills the node with SIGKILL and waits for its end.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn kill(&mut self) -> Result<()> {
-        self.child.kill().context("cannot kill a node")?;
+        self.send_kill()?;
         self.child.wait().context("cannot wait for a killed node")?;
         Ok(())
     }

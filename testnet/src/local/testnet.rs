@@ -148,6 +148,28 @@ impl Testnet {
         Ok(id)
     }
 
+    /// Kills several nodes with SIGKILL, all before the end of any is waited for. Says which
+    /// processes they were.
+    ///
+    /// # Errors
+    /// When one does not run.
+    pub fn kill_together(&mut self, places: &[usize]) -> Result<Vec<u32>> {
+        let mut processes = Vec::new();
+        for place in places {
+            let member = self.member_mut(*place)?;
+            member.check()?;
+            let process = member.process.take();
+            processes.push(process.with_context(|| format!("{} does not run", member.plan.name))?);
+        }
+        for process in &mut processes {
+            process.send_kill()?;
+        }
+        for process in &mut processes {
+            process.kill()?;
+        }
+        Ok(processes.iter().map(NodeProcess::id).collect())
+    }
+
     fn kill_all(&mut self) -> Result<()> {
         for member in &mut self.members {
             if let Some(mut process) = member.process.take() {

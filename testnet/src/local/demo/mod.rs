@@ -101,6 +101,7 @@ struct Demo<'a> {
 async fn steps(options: &Options, progress: &Progress, report: &mut Report) -> Result<()> {
     check(options)?;
     let mut demo = start(options, progress, report).await?;
+    demo.note_nodes().await;
     let outcome = demo.show(options).await;
     if !options.keep || outcome.is_err() {
         demo.note_nodes().await;
