@@ -44,8 +44,9 @@ pub const SETTINGS_FILE: &str = "decube.toml";
 
 /// Where a node listens when nothing is said.
 const DEFAULT_LISTEN: [&str; 2] = ["/ip4/0.0.0.0/tcp/7070", "/ip4/0.0.0.0/udp/7070/quic-v1"];
-/// What is logged when nothing is said.
-const DEFAULT_LOG: &str = "info,libp2p_gossipsub=error";
+/// What is logged when nothing is said. Gossipsub warns of what is normal here, that another node said the
+/// same first; Automerge logs errors for files that a user gave.
+const DEFAULT_LOG: &str = "info,libp2p_gossipsub=error,automerge=off";
 /// How often documents are compared with peers when nothing is said.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
 /// The shortest and longest such interval: faster would be mostly comparing, slower than an hour
