@@ -131,6 +131,9 @@ async fn outcome(world: &World, transaction: &Transaction) -> Outcome {
     .await
 }
 
+/// What is tried, and whether it was rejected for the right reason.
+type Case = (Action, fn(&Rejection) -> bool);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn transactions_that_break_a_rule_of_the_state_have_no_effect() {
     let mut world = World::new(1, 1).await;
@@ -159,7 +162,7 @@ async fn transactions_that_break_a_rule_of_the_state_have_no_effect() {
     };
     // Even a replica that signs for mallory does not help against compare-and-set.
     let replica = Keys::of(0).peer;
-    let cases: [(Action, fn(&Rejection) -> bool); 3] = [
+    let cases: [Case; 3] = [
         (
             commit(vec![stale.clone()], vec![receipt(&stale, &replica)]),
             |reason| matches!(reason, Rejection::PreviousDiffers { .. }),

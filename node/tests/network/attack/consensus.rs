@@ -77,92 +77,100 @@ fn certificate(world: &World, view: View, signers: &[(u16, u8)]) -> Vec<u8> {
     wire::encode(&ConsensusMessage::Certificate(certificate))
 }
 
-/// What mallory sends at once, with the name of it. The last two frames of each attack are
-/// garbage, so that he is thrown out at the latest when all was heard.
-fn attacks(world: &World) -> Vec<(&'static str, Vec<Vec<u8>>)> {
+/// Frames that mallory sends at once, with a name.
+type Attack = (&'static str, Vec<Vec<u8>>);
+
+/// What mallory tries. After each attack comes garbage, so that he is thrown out at the latest when
+/// all was heard.
+fn attacks(world: &World) -> Vec<Attack> {
+    let soon = world.alice().status().view.unwrap().next();
+    let valid = vote(world, soon, Statement::Nullify, u16::from(OWN), OWN);
+    let name = CollectionName::new("forged").unwrap();
+    let create = CreateCollection {
+        name,
+        write_quorum: None,
+    };
+    let (action, author) = (Action::CreateCollection(create), Keys::of(OWN).author);
+    let signed = Transaction::sign(&world.network, action, 1, Height(40), &author);
+    let forged = Transaction { nonce: 2, ..signed };
+    let certificates = vec![
+        certificate(world, soon, &[(3, OWN), (3, OWN), (3, OWN)]),
+        certificate(world, soon, &[(0, OWN), (1, OWN), (2, OWN)]),
+        certificate(world, soon, &[(3, OWN)]),
+        certificate(world, View(u64::MAX), &[]),
+    ];
+    let transactions = vec![wire::encode(&ConsensusMessage::Transactions(vec![forged]))];
+    let mut attacks = vec![
+        ("garbage", Vec::new()),
+        ("mangled votes", mangled(&valid)),
+        ("mangled proposals", mangled(&proposal(world, soon, OWN, 1))),
+        ("certificates", certificates),
+        ("transactions", transactions),
+    ];
+    attacks.extend(votes(world));
+    attacks.extend(proposals(world));
+    attacks
+}
+
+fn votes(world: &World) -> [Attack; 4] {
     let own = u16::from(OWN);
     let now = world.alice().status().view.unwrap();
-    let soon = View(now.0 + 1);
+    let soon = now.next();
     let subject = |text: &[u8]| Subject {
         parent_view: world.tip().view,
         block: BlockId(Digest::of("decube/test/1", &[text])),
     };
     let notarize = |text: &[u8]| Statement::Notarize(subject(text));
     let finalize = |text: &[u8]| Statement::Finalize(subject(text));
+    let of_others = vec![
+        vote(world, soon, Statement::Nullify, 0, OWN),
+        vote(world, soon, Statement::Nullify, 1, OWN),
+        vote(world, soon, notarize(b"a"), 77, OWN),
+    ];
+    let unsigned = vec![
+        vote(world, soon, Statement::Nullify, own, 0),
+        vote(world, soon, notarize(b"a"), own, 8),
+    ];
+    let contradictions = vec![
+        vote(world, now, notarize(b"a"), own, OWN),
+        vote(world, now, notarize(b"b"), own, OWN),
+        vote(world, now, finalize(b"a"), own, OWN),
+        vote(world, now, Statement::Nullify, own, OWN),
+    ];
+    let far = vec![
+        vote(world, View(0), Statement::Nullify, own, OWN),
+        vote(world, View(u64::MAX), Statement::Nullify, own, OWN),
+        vote(world, View(u64::MAX / 2), finalize(b"a"), own, OWN),
+    ];
+    [
+        ("votes that others would have signed", of_others),
+        ("votes that he did not sign", unsigned),
+        ("votes that contradict each other", contradictions),
+        ("votes of views far away", far),
+    ]
+}
+
+fn proposals(world: &World) -> [Attack; 2] {
+    let now = world.alice().status().view.unwrap();
     let validators = world.genesis.validator_set();
-    let views = (now.0..now.0 + 4).map(View);
-    let name = CollectionName::new("forged").unwrap();
-    let action = Action::CreateCollection(CreateCollection {
-        name,
-        write_quorum: None,
-    });
-    let author = Keys::of(OWN).author;
-    let signed = Transaction::sign(&world.network, action, 1, Height(40), &author);
-    let forged = Transaction { nonce: 2, ..signed };
-    let valid = vote(world, soon, notarize(b"a"), own, OWN);
-    vec![
-        ("garbage", Vec::new()),
-        ("mangled votes", mangled(&valid)),
-        ("mangled proposals", mangled(&proposal(world, soon, OWN, 1))),
-        (
-            "votes that others would have signed",
-            vec![
-                vote(world, soon, Statement::Nullify, 0, OWN),
-                vote(world, soon, Statement::Nullify, 1, OWN),
-                vote(world, soon, notarize(b"a"), 77, OWN),
-            ],
-        ),
-        (
-            "votes that he did not sign",
-            vec![
-                vote(world, soon, Statement::Nullify, own, 0),
-                vote(world, soon, notarize(b"a"), own, 8),
-            ],
-        ),
-        (
-            "votes that contradict each other",
-            vec![
-                vote(world, now, notarize(b"a"), own, OWN),
-                vote(world, now, notarize(b"b"), own, OWN),
-                vote(world, now, finalize(b"a"), own, OWN),
-                vote(world, now, Statement::Nullify, own, OWN),
-            ],
-        ),
-        (
-            "votes of views far away",
-            vec![
-                vote(world, View(0), Statement::Nullify, own, OWN),
-                vote(world, View(u64::MAX), Statement::Nullify, own, OWN),
-                vote(world, View(u64::MAX / 2), finalize(b"a"), own, OWN),
-            ],
-        ),
+    let (own, others): (Vec<View>, Vec<View>) = (now.0..now.0 + 4)
+        .map(View)
+        .partition(|view| validators.leader(*view) == ValidatorIndex(u16::from(OWN)));
+    let of_others = |view: &View| [proposal(world, *view, OWN, 1), proposal(world, *view, 0, 2)];
+    let two = |view: &View| {
+        [
+            proposal(world, *view, OWN, 1),
+            proposal(world, *view, OWN, 2),
+        ]
+    };
+    [
         (
             "proposals of another's view",
-            views
-                .clone()
-                .filter(|view| validators.leader(*view) != ValidatorIndex(own))
-                .flat_map(|view| [proposal(world, view, OWN, 1), proposal(world, view, 0, 2)])
-                .collect(),
+            others.iter().flat_map(of_others).collect(),
         ),
         (
             "two blocks for one view of his",
-            views
-                .filter(|view| validators.leader(*view) == ValidatorIndex(own))
-                .flat_map(|view| [proposal(world, view, OWN, 1), proposal(world, view, OWN, 2)])
-                .collect(),
-        ),
-        (
-            "certificates",
-            vec![
-                certificate(world, soon, &[(3, OWN), (3, OWN), (3, OWN)]),
-                certificate(world, soon, &[(0, OWN), (1, OWN), (2, OWN)]),
-                certificate(world, soon, &[(3, OWN)]),
-                certificate(world, View(u64::MAX), &[]),
-            ],
-        ),
-        (
-            "transactions",
-            vec![wire::encode(&ConsensusMessage::Transactions(vec![forged]))],
+            own.iter().flat_map(two).collect(),
         ),
     ]
 }
