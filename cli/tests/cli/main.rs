@@ -1,9 +1,14 @@
 //! The program `decube` as a user runs it: as processes, with files in temporary folders.
 
+#[cfg(test)]
 mod editing;
-mod hostile;
+#[cfg(test)]
 mod input;
+#[cfg(test)]
 mod offline;
+#[cfg(test)]
 mod running;
+#[cfg(test)]
 mod settings;
+#[cfg(test)]
 mod support;
