@@ -12,6 +12,7 @@ use automerge::sync::{Have, Message, State, SyncDoc};
 
 use super::admission::Decoded;
 use super::{Content, Refused};
+use crate::types::ChangeHash;
 
 /// Bytes of changes in one message; with one large change more it still fits in a frame of 1 MiB.
 const MAX_MESSAGE: usize = 512 * 1024;
@@ -49,6 +50,13 @@ pub struct SyncMessage {
 }
 
 impl SyncState {
+    /// The heads that the peer's last message named, once there was one.
+    #[must_use]
+    pub fn their_heads(&self) -> Option<Vec<ChangeHash>> {
+        let heads = self.0.their_heads.as_ref()?.iter();
+        Some(heads.map(|head| super::from_automerge(*head)).collect())
+    }
+
     /// Whether the peer's last message named exactly the document's heads.
     #[must_use]
     pub fn agrees(&self, content: &Content) -> bool {

@@ -10,7 +10,7 @@ use super::super::io::{
 };
 use super::super::leaf;
 use super::super::reply::{CollectionStatus, PeerStatus, SyncState};
-use super::session::MAX_SESSIONS;
+use super::session::{Asking, MAX_SESSIONS};
 use super::{Core, Question};
 use crate::tree::{self, EMPTY_ROOT, Prefix, SubtreeContent};
 use crate::types::{CollectionId, DocumentId, Now, PeerId, Timestamp};
@@ -56,6 +56,11 @@ struct Standing {
     excepted: u64,
     repeats: u8,
     descent: Option<Descent>,
+    /// Whether a descent was carried through: then this node has all that the peer had when it
+    /// began, though under constant edits neither roots nor heads may ever be equal.
+    repaired: bool,
+    /// Whether a sync failed since the present or last descent began.
+    failed: bool,
 }
 
 /// A descent that is under way.
@@ -231,7 +236,7 @@ impl<S: Source> Core<S> {
         if standing.repeats >= MAX_REPEATS {
             return;
         }
-        (standing.found, standing.excepted) = (0, 0);
+        (standing.found, standing.excepted, standing.failed) = (0, 0, false);
         standing.descent = Some(Descent {
             waiting: vec![(Prefix::ROOT, root)],
             asked: false,
@@ -277,20 +282,23 @@ impl<S: Source> Core<S> {
 
     /// Ends a descent when all that it found was dealt with, and compares the roots again: a
     /// repair is a success only when they are equal.
-    fn finish(&mut self, now: Now, with: PeerId, id: CollectionId, out: &mut Vec<Effect>) {
-        let busy = self
-            .asking
-            .iter()
-            .any(|((p, _), a)| *p == with && a.collection == id);
+    pub(super) fn finish(&mut self, now: Now, with: PeerId, id: CollectionId, out: &mut Vec<Effect>) {
+        let ours = |(p, _): &(PeerId, DocumentId), a: &Asking| *p == with && a.collection == id;
+        let syncing = self.asking.iter().any(|(at, a)| ours(at, a));
+        let lacking = self.asking.iter().any(|(at, a)| ours(at, a) && !a.reached);
         let Some(peer) = self.peers.get_mut(&with) else {
             return;
         };
-        let busy = busy || peer.wanted.iter().any(|(collection, _)| *collection == id);
+        let wanting = peer.wanted.iter().any(|(collection, _)| *collection == id);
         let Some(standing) = peer.standings.get_mut(&id) else {
             return;
         };
         let resting = |descent: &Descent| descent.waiting.is_empty() && !descent.asked;
-        if busy || !standing.descent.as_ref().is_some_and(resting) {
+        if wanting || !standing.descent.as_ref().is_some_and(resting) {
+            return;
+        }
+        standing.repaired |= !lacking && !standing.failed;
+        if syncing {
             return;
         }
         standing.descent = None;
@@ -314,6 +322,17 @@ impl<S: Source> Core<S> {
             .and_then(|peer| peer.standings.get_mut(id));
         if let Some(standing) = standing {
             standing.excepted = standing.excepted.saturating_add(1);
+        }
+    }
+
+    /// Notes that a sync with a peer failed, so that its present descent repairs nothing.
+    pub(super) fn sync_failed(&mut self, peer: &PeerId, id: &CollectionId) {
+        let standing = self
+            .peers
+            .get_mut(peer)
+            .and_then(|peer| peer.standings.get_mut(id));
+        if let Some(standing) = standing {
+            standing.failed = true;
         }
     }
 
@@ -572,11 +591,13 @@ impl<S: Source> Core<S> {
     }
 
     /// Whether every collection was found equal, but for documents put aside, with at least one of
-    /// the connected peers; so it is as well when there is no peer or no collection.
+    /// the connected peers, or was repaired from it, which under constant edits may be all there
+    /// is; so it is as well when there is no peer or no collection.
     #[must_use]
     pub fn is_synced(&self) -> bool {
         let proven = |standing: &Standing| {
             standing.proven.is_some()
+                || standing.repaired
                 || matches!(
                     standing.state,
                     SyncState::EqualExcept | SyncState::NotReplicated
@@ -641,6 +662,8 @@ impl Standing {
             excepted: 0,
             repeats: 0,
             descent: None,
+            repaired: false,
+            failed: false,
         };
         let standing = standings.entry(summary.collection).or_insert_with(new);
         standing.summary = summary.clone();

@@ -10,7 +10,7 @@ use super::super::io::{DocumentStatus, Effect, Source, SyncRequest, SyncResponse
 use super::super::reply::CommandError;
 use super::live::Follow;
 use super::{Core, Question};
-use crate::types::{CollectionId, Descriptor, DocumentId, Now, PeerId, Tombstone};
+use crate::types::{ChangeHash, CollectionId, Descriptor, DocumentId, Now, PeerId, Tombstone};
 
 /// The most documents that are synced with one peer at a time: enough to hide the round trips,
 /// few enough that no document waits for a large one.
@@ -31,6 +31,10 @@ pub(super) struct Asking {
     idle: u32,
     /// Whether something new was announced meanwhile.
     again: bool,
+    /// The heads that the peer had when the sync began, once it named them.
+    goal: Option<Vec<ChangeHash>>,
+    /// Whether this node has all of them. Under constant edits a sync may go on for long after.
+    pub(super) reached: bool,
 }
 
 /// A sync that a peer drives.
@@ -111,6 +115,8 @@ impl<S: Source> Core<S> {
             steps: 0,
             idle: 0,
             again: false,
+            goal: None,
+            reached: false,
         };
         self.asking.insert((peer, document), asking);
         let request = SyncRequest::Document {
@@ -254,6 +260,7 @@ impl<S: Source> Core<S> {
         }
         let mut state = state;
         let received = self.receive(now, from, &document, &mut state, &message, out)?;
+        self.note_goal(now, from, document, &state, out)?;
         let next = self
             .library
             .open(&document)?
@@ -268,7 +275,7 @@ impl<S: Source> Core<S> {
                 state,
                 steps: steps + 1,
                 idle,
-                ..*asking
+                ..asking.clone()
             };
         }
         let descriptor = None;
@@ -280,6 +287,32 @@ impl<S: Source> Core<S> {
             first: false,
         };
         Ok((idle < MAX_IDLE).then_some(request))
+    }
+
+    /// Notes whether a sync got what the peer had when it began; the first time is news for the
+    /// descent that it belongs to.
+    fn note_goal(
+        &mut self,
+        now: Now,
+        from: PeerId,
+        document: DocumentId,
+        state: &SyncState,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), CommandError> {
+        let graph = self.library.open(&document)?.content.graph();
+        let Some(asking) = self.asking.get_mut(&(from, document)) else {
+            return Ok(());
+        };
+        if asking.goal.is_none() {
+            asking.goal = state.their_heads();
+        }
+        let has_all = |goal: &Vec<ChangeHash>| goal.iter().all(|head| graph.contains(head));
+        if !asking.reached && asking.goal.as_ref().is_some_and(has_all) {
+            asking.reached = true;
+            let collection = asking.collection;
+            self.finish(now, from, collection, out);
+        }
+        Ok(())
     }
 
     /// Whether a document that this node does not know was introduced properly.
@@ -371,6 +404,9 @@ impl<S: Source> Core<S> {
         }
         if done && ended.again {
             self.want(peer, collection, document);
+        }
+        if !done {
+            self.sync_failed(&peer, &collection);
         }
         self.pump(now, peer, out);
     }

@@ -83,6 +83,36 @@ fn a_node_that_was_cut_off_catches_up_in_both_directions() {
     }
 }
 
+/// A node that restarted among others who never stopped typing compared roots that were never equal,
+/// and so was never ready.
+#[test]
+fn a_node_gets_synced_while_others_never_stop_typing() {
+    let mut world = World::new(3, 12);
+    world.links = Links { loss: 0, delay: 20 };
+    let documents: Vec<_> =
+        (0..3).map(|n| world.create(0, &format!("d{n}"), json!({"t": ""}))).collect();
+    world.run(SECOND);
+    world.cut(2, true);
+    for _ in 0..50 {
+        world.edit(0, documents[0], type_text(0, "a"));
+    }
+    world.run(SECOND * 30);
+    world.cut(2, false);
+    world.restart(2, 1);
+    assert!(!world.cores[2].is_synced());
+    let mut turns = 0;
+    while !world.cores[2].is_synced() {
+        for (node, document) in documents.iter().enumerate().take(2) {
+            world.edit(node, *document, type_text(0, "b"));
+        }
+        world.run(Duration::from_millis(1));
+        turns += 1;
+        assert!(turns < 2000, "not synced after two seconds of typing");
+    }
+    let text = world.read(2, documents[0])["t"].as_str().unwrap().to_owned();
+    assert_eq!(text.matches('a').count(), 50, "synced means that it has what was there");
+}
+
 #[test]
 fn what_is_acknowledged_survives_a_crash() {
     let mut world = World::new(2, 3);
