@@ -71,7 +71,9 @@ impl FromStr for Digest {
         // The decoder's error repeats what this one says.
         match hex::decode_to_slice(text, &mut bytes) {
             Ok(()) => Ok(Self(bytes)),
-            Err(_) => Err(ParseDigestError { length: text.chars().count() }),
+            Err(_) => Err(ParseDigestError {
+                length: text.chars().count(),
+            }),
         }
     }
 }

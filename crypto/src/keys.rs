@@ -43,8 +43,12 @@ impl PublicKey {
     /// # Errors
     /// [`InvalidKey`] says which check failed.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidKey> {
-        let Ok(bytes) = <[u8; 32]>::try_from(bytes) else { return Err(InvalidKey::Length) };
-        let Ok(key) = VerifyingKey::from_bytes(&bytes) else { return Err(InvalidKey::NotOnCurve) };
+        let Ok(bytes) = <[u8; 32]>::try_from(bytes) else {
+            return Err(InvalidKey::Length);
+        };
+        let Ok(key) = VerifyingKey::from_bytes(&bytes) else {
+            return Err(InvalidKey::NotOnCurve);
+        };
         if key.is_weak() {
             return Err(InvalidKey::Weak);
         }
@@ -70,7 +74,9 @@ impl PublicKey {
         statement: &Statement,
         signature: &Signature,
     ) -> Result<(), InvalidSignature> {
-        let Ok(key) = VerifyingKey::from_bytes(&self.0) else { return Err(InvalidSignature) };
+        let Ok(key) = VerifyingKey::from_bytes(&self.0) else {
+            return Err(InvalidSignature);
+        };
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
         match key.verify_strict(statement.as_bytes(), &signature) {
             Ok(()) => Ok(()),
@@ -193,15 +199,27 @@ mod tests {
 
     #[test]
     fn a_signature_holds_for_its_key_and_statement_only() {
-        let (alice, bob) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
+        let (alice, bob) = (
+            SecretKey::from_seed(&[1; 32]),
+            SecretKey::from_seed(&[2; 32]),
+        );
         let signature = alice.sign(&statement("yes"));
         assert_eq!(alice.public().verify(&statement("yes"), &signature), Ok(()));
-        assert_eq!(alice.public().verify(&statement("no"), &signature), Err(InvalidSignature));
-        assert_eq!(bob.public().verify(&statement("yes"), &signature), Err(InvalidSignature));
+        assert_eq!(
+            alice.public().verify(&statement("no"), &signature),
+            Err(InvalidSignature)
+        );
+        assert_eq!(
+            bob.public().verify(&statement("yes"), &signature),
+            Err(InvalidSignature)
+        );
         let mut bytes = *signature.as_bytes();
         bytes[40] ^= 1;
         let changed = Signature::from_bytes(bytes);
-        assert_eq!(alice.public().verify(&statement("yes"), &changed), Err(InvalidSignature));
+        assert_eq!(
+            alice.public().verify(&statement("yes"), &changed),
+            Err(InvalidSignature)
+        );
     }
 
     #[test]

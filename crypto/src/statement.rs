@@ -13,13 +13,16 @@ impl Statement {
     /// Starts a statement of kind `domain` (by convention `decube/<kind>/1`) in `network`.
     #[must_use]
     pub fn new(domain: &'static str, network: &Digest) -> Self {
-        Self(Vec::with_capacity(160)).field(domain.as_bytes()).digest(network)
+        Self(Vec::with_capacity(160))
+            .field(domain.as_bytes())
+            .digest(network)
     }
 
     /// Adds a field of any length.
     #[must_use]
     pub fn field(mut self, bytes: &[u8]) -> Self {
-        self.0.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.0
+            .extend_from_slice(&(bytes.len() as u64).to_le_bytes());
         self.0.extend_from_slice(bytes);
         self
     }
@@ -50,12 +53,23 @@ mod tests {
     #[test]
     fn domain_network_and_fields_are_bound() {
         let network = Digest::of("decube/test/1", &[]);
-        let signed = Statement::new("decube/a/1", &network).number(1).field(b"xy");
+        let signed = Statement::new("decube/a/1", &network)
+            .number(1)
+            .field(b"xy");
         for other in [
-            Statement::new("decube/b/1", &network).number(1).field(b"xy"),
-            Statement::new("decube/a/1", &Digest::ZERO).number(1).field(b"xy"),
-            Statement::new("decube/a/1", &network).number(2).field(b"xy"),
-            Statement::new("decube/a/1", &network).number(1).field(b"x").field(b"y"),
+            Statement::new("decube/b/1", &network)
+                .number(1)
+                .field(b"xy"),
+            Statement::new("decube/a/1", &Digest::ZERO)
+                .number(1)
+                .field(b"xy"),
+            Statement::new("decube/a/1", &network)
+                .number(2)
+                .field(b"xy"),
+            Statement::new("decube/a/1", &network)
+                .number(1)
+                .field(b"x")
+                .field(b"y"),
         ] {
             assert_ne!(signed, other);
         }

@@ -11,6 +11,4 @@ mod node;
 pub mod run;
 pub mod settings;
 
-pub use node::{
-    Handle, Node, NodeConfig, NodeStatus, RequestError, Role, StartError, StopReason,
-};
+pub use node::{Handle, Node, NodeConfig, NodeStatus, RequestError, Role, StartError, StopReason};

@@ -13,12 +13,16 @@ pub(super) struct Clock {
 impl Clock {
     /// A clock whose monotonic time starts now.
     pub(super) fn start() -> Self {
-        Self { origin: Instant::now() }
+        Self {
+            origin: Instant::now(),
+        }
     }
 
     /// Both clocks at this moment. A wall clock before 1970 reads as 1970.
     pub(super) fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Now {
             monotonic: self.origin.elapsed(),
             wall: Timestamp(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)),

@@ -35,7 +35,10 @@ use crate::network::{
 };
 
 /// What other parts of the node hand to this worker.
-#[allow(clippy::large_enum_variant, reason = "few live at a time; boxing costs more than space")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "few live at a time; boxing costs more than space"
+)]
 #[derive(Debug)]
 pub(super) enum Work {
     /// A user's wish, and where its progress goes.
@@ -81,18 +84,28 @@ pub(super) struct Worker {
 }
 
 /// An input of either core.
-#[allow(clippy::large_enum_variant, reason = "few live at a time; boxing costs more than space")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "few live at a time; boxing costs more than space"
+)]
 enum CoreInput {
     Commit(CommitInput),
     Submission(SubmissionInput),
 }
 
 /// An effect of either core, or the verdict on a gossip message that its effects showed.
-#[allow(clippy::large_enum_variant, reason = "few live at a time; boxing costs more than space")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "few live at a time; boxing costs more than space"
+)]
 enum CoreEffect {
     Commit(commit::Effect),
     Submission(submission::Effect),
-    Validate { id: GossipId, forwarder: PeerId, acceptance: Acceptance },
+    Validate {
+        id: GossipId,
+        forwarder: PeerId,
+        acceptance: Acceptance,
+    },
 }
 
 impl Worker {
@@ -136,11 +149,19 @@ impl Worker {
 
     fn on_time(&mut self, effects: &mut Vec<CoreEffect>) -> Result<(), StoreError> {
         let now = self.clock.now();
-        if self.submission.poll_timeout().is_some_and(|at| at <= now.monotonic) {
+        if self
+            .submission
+            .poll_timeout()
+            .is_some_and(|at| at <= now.monotonic)
+        {
             let due = self.submission.handle_timeout(now);
             effects.extend(due.into_iter().map(CoreEffect::Submission));
         }
-        if self.commit.poll_timeout().is_some_and(|at| at <= now.monotonic) {
+        if self
+            .commit
+            .poll_timeout()
+            .is_some_and(|at| at <= now.monotonic)
+        {
             let due = self.commit.handle_timeout(now);
             return self.take_commit(due, effects);
         }
@@ -168,11 +189,15 @@ impl Worker {
         new: Vec<commit::Effect>,
         effects: &mut Vec<CoreEffect>,
     ) -> Result<(), StoreError> {
-        let is_final = new.iter().any(|effect| {
-            matches!(effect, commit::Effect::Persist(commit::Record::Final(_)))
-        });
+        let is_final = new
+            .iter()
+            .any(|effect| matches!(effect, commit::Effect::Persist(commit::Record::Final(_))));
         effects.extend(new.into_iter().map(CoreEffect::Commit));
-        if is_final { self.persist(effects) } else { Ok(()) }
+        if is_final {
+            self.persist(effects)
+        } else {
+            Ok(())
+        }
     }
 
     fn on_work(&mut self, work: Work, effects: &mut Vec<CoreEffect>) -> Result<(), StoreError> {
@@ -180,7 +205,10 @@ impl Worker {
             Work::Wish { wish, reports } => {
                 self.next_wish += 1;
                 self.wishes.insert(self.next_wish, reports);
-                SubmissionInput::Wish { id: RequestId(self.next_wish), wish }
+                SubmissionInput::Wish {
+                    id: RequestId(self.next_wish),
+                    wish,
+                }
             }
             Work::Receipts { id, from, result } => {
                 let result = match result {
@@ -194,33 +222,43 @@ impl Worker {
         self.feed(CoreInput::Submission(input), effects)
     }
 
-    fn on_event(
-        &mut self,
-        event: Event,
-        effects: &mut Vec<CoreEffect>,
-    ) -> Result<(), StoreError> {
+    fn on_event(&mut self, event: Event, effects: &mut Vec<CoreEffect>) -> Result<(), StoreError> {
         match event {
             Event::PeerConnected { peer, .. } => {
                 self.feed(CoreInput::Commit(CommitInput::Connected(peer)), effects)?;
-                self.feed(CoreInput::Submission(SubmissionInput::Connected(peer)), effects)
+                self.feed(
+                    CoreInput::Submission(SubmissionInput::Connected(peer)),
+                    effects,
+                )
             }
             Event::PeerDisconnected(peer) => {
                 self.feed(CoreInput::Commit(CommitInput::Disconnected(peer)), effects)?;
-                self.feed(CoreInput::Submission(SubmissionInput::Disconnected(peer)), effects)
+                self.feed(
+                    CoreInput::Submission(SubmissionInput::Disconnected(peer)),
+                    effects,
+                )
             }
             Event::Frame { from, bytes } => match wire::decode(&bytes) {
-                Ok(message) => {
-                    self.feed(CoreInput::Commit(CommitInput::Message { from, message }), effects)
-                }
+                Ok(message) => self.feed(
+                    CoreInput::Commit(CommitInput::Message { from, message }),
+                    effects,
+                ),
                 Err(error) => self.garbage(from, &error),
             },
-            Event::Request { from, protocol, token, body } => {
-                self.on_request(from, protocol, token, &body, effects)
-            }
+            Event::Request {
+                from,
+                protocol,
+                token,
+                body,
+            } => self.on_request(from, protocol, token, &body, effects),
             Event::Response { id, from, result } => self.on_response(id, from, result, effects),
-            Event::Gossip { source: _, forwarder, id, data, .. } => {
-                self.on_gossip(forwarder, id, &data, effects)
-            }
+            Event::Gossip {
+                source: _,
+                forwarder,
+                id,
+                data,
+                ..
+            } => self.on_gossip(forwarder, id, &data, effects),
             Event::Listening(_)
             | Event::AddressLearned { .. }
             | Event::Refused { .. }
@@ -244,7 +282,11 @@ impl Worker {
             }),
             Protocol::Transactions => wire::decode(body).map(|request: TransactionsRequest| {
                 let id = self.open.insert(Asker::Peer(token));
-                CommitInput::Transactions { from, id, transactions: request.0 }
+                CommitInput::Transactions {
+                    from,
+                    id,
+                    transactions: request.0,
+                }
             }),
             // The documents' inbox gets these.
             Protocol::Sync => return Ok(()),
@@ -267,7 +309,10 @@ impl Worker {
         match origin {
             Origin::Commit => {
                 let result = result.and_then(|body| self.decoded(from, &body));
-                self.feed(CoreInput::Commit(CommitInput::Response { id, from, result }), effects)
+                self.feed(
+                    CoreInput::Commit(CommitInput::Response { id, from, result }),
+                    effects,
+                )
             }
             Origin::Transaction => {
                 let result = result
@@ -305,7 +350,10 @@ impl Worker {
                 // What is said of an older block is not checked, and of a later one that does not
                 // follow not wholly: forwarding it would put this node's name to it.
                 let is_tip = announcement.header.id() == self.commit.final_header().id();
-                let input = CommitInput::Announced { from: forwarder, announcement };
+                let input = CommitInput::Announced {
+                    from: forwarder,
+                    announcement,
+                };
                 self.feed(CoreInput::Commit(input), effects)?;
                 let new = effects.get(before..).unwrap_or_default();
                 let blamed = new.iter().any(|effect| {
@@ -322,7 +370,11 @@ impl Worker {
                 Acceptance::Reject
             }
         };
-        effects.push(CoreEffect::Validate { id, forwarder, acceptance });
+        effects.push(CoreEffect::Validate {
+            id,
+            forwarder,
+            acceptance,
+        });
         Ok(())
     }
 
@@ -347,8 +399,16 @@ impl Worker {
                     CoreEffect::Submission(effect) => {
                         self.perform_submission(effect, &mut more)?;
                     }
-                    CoreEffect::Validate { id, forwarder, acceptance } => {
-                        self.network.try_command(Command::Validate { id, forwarder, acceptance });
+                    CoreEffect::Validate {
+                        id,
+                        forwarder,
+                        acceptance,
+                    } => {
+                        self.network.try_command(Command::Validate {
+                            id,
+                            forwarder,
+                            acceptance,
+                        });
                     }
                 }
             }
@@ -396,10 +456,12 @@ impl Worker {
             // Taken out by `persist`.
             commit::Effect::Persist(_) => {}
             commit::Effect::Send { to, message } => {
-                self.network.send(&to, priority(&message), wire::encode(&message).into());
+                self.network
+                    .send(&to, priority(&message), wire::encode(&message).into());
             }
             commit::Effect::Broadcast(message) => {
-                self.network.broadcast(priority(&message), &wire::encode(&message).into());
+                self.network
+                    .broadcast(priority(&message), &wire::encode(&message).into());
             }
             commit::Effect::Request { to, id, request } => {
                 return self.request(
@@ -422,9 +484,12 @@ impl Worker {
                     self.network.try_command(Command::Respond { token, body });
                 }
                 Some(Asker::Own(id)) => {
-                    let result =
-                        results.into_iter().next().ok_or(RequestFailure::Garbage);
-                    let input = SubmissionInput::Transaction { id, from: self.me, result };
+                    let result = results.into_iter().next().ok_or(RequestFailure::Garbage);
+                    let input = SubmissionInput::Transaction {
+                        id,
+                        from: self.me,
+                        result,
+                    };
                     return self.feed(CoreInput::Submission(input), more);
                 }
                 None => {}
@@ -443,14 +508,19 @@ impl Worker {
         Ok(())
     }
 
-    fn notify(
-        &mut self,
-        event: ChainEvent,
-        more: &mut Vec<CoreEffect>,
-    ) -> Result<(), StoreError> {
+    fn notify(&mut self, event: ChainEvent, more: &mut Vec<CoreEffect>) -> Result<(), StoreError> {
         match &event {
-            ChainEvent::Final { header, outcomes, collections, .. } => {
-                debug!(height = header.height.0, transactions = outcomes.len(), "final");
+            ChainEvent::Final {
+                header,
+                outcomes,
+                collections,
+                ..
+            } => {
+                debug!(
+                    height = header.height.0,
+                    transactions = outcomes.len(),
+                    "final"
+                );
                 let mut news = vec![documents::Work::Final(header.height)];
                 let network = header.network;
                 news.extend(collections.iter().map(|collection| {
@@ -465,11 +535,19 @@ impl Worker {
             }
             ChainEvent::CaughtUp { height } => info!(height = height.0, "caught up with the chain"),
             ChainEvent::Behind { height, target } => {
-                info!(height = height.0, target = target.0, "catching up with the chain");
+                info!(
+                    height = height.0,
+                    target = target.0,
+                    "catching up with the chain"
+                );
             }
             ChainEvent::Entered { view } => tracing::trace!(view = view.0, "entered a view"),
             ChainEvent::Evidence { first, second } => {
-                warn!(?first, ?second, "a validator signed two votes that contradict each other");
+                warn!(
+                    ?first,
+                    ?second,
+                    "a validator signed two votes that contradict each other"
+                );
             }
         }
         self.feed(CoreInput::Submission(SubmissionInput::Chain(event)), more)
@@ -492,11 +570,19 @@ impl Worker {
                     return self.request(to, Protocol::Sync, number, wire::encode(&request), more);
                 }
             }
-            submission::Effect::RequestTransaction { to, id, transaction } => {
+            submission::Effect::RequestTransaction {
+                to,
+                id,
+                transaction,
+            } => {
                 if to == self.me {
                     let id = self.open.insert(Asker::Own(id));
                     let transactions = vec![*transaction];
-                    let input = CommitInput::Transactions { from: self.me, id, transactions };
+                    let input = CommitInput::Transactions {
+                        from: self.me,
+                        id,
+                        transactions,
+                    };
                     return self.feed(CoreInput::Commit(input), more);
                 }
                 let body = wire::encode(&TransactionsRequest(vec![*transaction]));
@@ -526,15 +612,22 @@ impl Worker {
         body: Vec<u8>,
         more: &mut Vec<CoreEffect>,
     ) -> Result<(), StoreError> {
-        if self.network.try_command(Command::Request { to, protocol, id, body: body.into() }) {
+        if self.network.try_command(Command::Request {
+            to,
+            protocol,
+            id,
+            body: body.into(),
+        }) {
             return Ok(());
         }
         let (origin, id) = Origin::of(id);
         let (from, failed) = (to, RequestFailure::Broken);
         let input = match origin {
-            Origin::Commit => {
-                CoreInput::Commit(CommitInput::Response { id, from, result: Err(failed) })
-            }
+            Origin::Commit => CoreInput::Commit(CommitInput::Response {
+                id,
+                from,
+                result: Err(failed),
+            }),
             Origin::Receipts => {
                 let result = Err(failed);
                 CoreInput::Submission(SubmissionInput::Receipts { id, from, result })

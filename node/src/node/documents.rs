@@ -12,8 +12,7 @@ use std::collections::BTreeMap;
 
 use decube_protocols::commit::RequestFailure;
 use decube_protocols::documents::{
-    Announcement, Command as DocumentCommand, CommandError, Core, Effect, Input, Reply,
-    SyncRequest,
+    Announcement, Command as DocumentCommand, CommandError, Core, Effect, Input, Reply, SyncRequest,
 };
 use decube_protocols::types::{CollectionId, Height, PeerId, RequestId};
 use decube_protocols::wire;
@@ -26,12 +25,14 @@ use super::consensus;
 use super::requests::{Asker, Open, Origin, failure};
 use super::topics::Topics;
 use crate::network::{
-    Acceptance, Command, Event, Lane, NetworkHandle, Penalty, Protocol, RequestError,
-    ResponseToken,
+    Acceptance, Command, Event, Lane, NetworkHandle, Penalty, Protocol, RequestError, ResponseToken,
 };
 
 /// What other parts of the node hand to this worker.
-#[allow(clippy::large_enum_variant, reason = "few live at a time; boxing costs more than space")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "few live at a time; boxing costs more than space"
+)]
 #[derive(Debug)]
 pub(super) enum Work {
     /// A user's command, and where its answer goes.
@@ -112,7 +113,11 @@ impl Worker {
             }
             self.settle(effects)?;
             let now = self.clock.now();
-            if self.core.poll_timeout().is_some_and(|at| at <= now.monotonic) {
+            if self
+                .core
+                .poll_timeout()
+                .is_some_and(|at| at <= now.monotonic)
+            {
                 let due = self.core.handle_timeout(now);
                 self.settle(due)?;
             }
@@ -128,18 +133,28 @@ impl Worker {
             Work::Command { command, reply } => {
                 self.next_command += 1;
                 self.replies.insert(self.next_command, reply);
-                Input::Command { id: RequestId(self.next_command), command: *command }
+                Input::Command {
+                    id: RequestId(self.next_command),
+                    command: *command,
+                }
             }
             Work::Own { id, request } => {
                 let id = self.open.insert(Asker::Own(id));
-                Input::Request { from: self.me, id, request }
+                Input::Request {
+                    from: self.me,
+                    id,
+                    request,
+                }
             }
             Work::Collection(collection) => {
                 let topic = self.topics.collection(&collection);
                 let network = self.network.clone();
                 // A subscription must not be lost, so it waits while the network is busy.
                 tokio::spawn(async move {
-                    let subscribe = Command::Subscribe { topic, lane: Lane::Documents };
+                    let subscribe = Command::Subscribe {
+                        topic,
+                        lane: Lane::Documents,
+                    };
                     // The node is ending when this fails.
                     let _stopped = network.command(subscribe).await;
                 });
@@ -154,13 +169,28 @@ impl Worker {
         match event {
             Event::PeerConnected { peer, .. } => self.feed(Input::Connected(peer), effects),
             Event::PeerDisconnected(peer) => self.feed(Input::Disconnected(peer), effects),
-            Event::Request { from, protocol: Protocol::Sync, token, body } => {
+            Event::Request {
+                from,
+                protocol: Protocol::Sync,
+                token,
+                body,
+            } => {
                 self.on_request(from, token, &body, effects);
             }
             Event::Response { id, from, result } => self.on_response(id, from, result, effects),
-            Event::Gossip { topic, source, forwarder, id, data } => {
+            Event::Gossip {
+                topic,
+                source,
+                forwarder,
+                id,
+                data,
+            } => {
                 let acceptance = self.on_gossip(&topic, source, forwarder, &data, effects);
-                self.network.try_command(Command::Validate { id, forwarder, acceptance });
+                self.network.try_command(Command::Validate {
+                    id,
+                    forwarder,
+                    acceptance,
+                });
             }
             Event::Request { .. }
             | Event::Frame { .. }
@@ -235,10 +265,21 @@ impl Worker {
             return Acceptance::Reject;
         }
         let before = effects.len();
-        self.feed(Input::Announced { from: source, announcement }, effects);
-        let blamed =
-            effects[before..].iter().any(|effect| matches!(effect, Effect::Penalize { .. }));
-        if blamed { Acceptance::Reject } else { Acceptance::Accept }
+        self.feed(
+            Input::Announced {
+                from: source,
+                announcement,
+            },
+            effects,
+        );
+        let blamed = effects[before..]
+            .iter()
+            .any(|effect| matches!(effect, Effect::Penalize { .. }));
+        if blamed {
+            Acceptance::Reject
+        } else {
+            Acceptance::Accept
+        }
     }
 
     fn garbage(&self, peer: PeerId, error: &wire::DecodeError) {
@@ -270,7 +311,11 @@ impl Worker {
             self.perform(effect, &mut failed);
         }
         for (id, from) in failed {
-            let input = Input::Response { id, from, result: Err(RequestFailure::Broken) };
+            let input = Input::Response {
+                id,
+                from,
+                result: Err(RequestFailure::Broken),
+            };
             let effects = self.core.handle(self.clock.now(), input);
             self.settle(effects)?;
         }
@@ -288,7 +333,10 @@ impl Worker {
         match effect {
             // Taken out by `settle`.
             Effect::Persist(_) => {}
-            Effect::Publish { collection, announcement } => {
+            Effect::Publish {
+                collection,
+                announcement,
+            } => {
                 let topic = self.topics.collection(&collection);
                 let data = wire::encode(&announcement).into();
                 self.network.try_command(Command::Publish { topic, data });
@@ -296,7 +344,12 @@ impl Worker {
             Effect::Request { to, id, request } => {
                 let number = Origin::Documents.tag(id);
                 let body = wire::encode(&request).into();
-                let command = Command::Request { to, protocol: Protocol::Sync, id: number, body };
+                let command = Command::Request {
+                    to,
+                    protocol: Protocol::Sync,
+                    id: number,
+                    body,
+                };
                 if !self.network.try_command(command) {
                     failed.push((id, to));
                 }

@@ -66,8 +66,15 @@ impl Handle {
     /// [`RequestError::Command`] when it was not carried out, the others when the node stops.
     pub async fn documents(&self, command: DocumentCommand) -> Result<Reply, RequestError> {
         let (reply, answer) = oneshot::channel();
-        let work = documents::Work::Command { command: Box::new(command), reply };
-        self.shared.documents.send(work).await.map_err(|_unsent| RequestError::Stopping)?;
+        let work = documents::Work::Command {
+            command: Box::new(command),
+            reply,
+        };
+        self.shared
+            .documents
+            .send(work)
+            .await
+            .map_err(|_unsent| RequestError::Stopping)?;
         let answer = answer.await.map_err(|_dropped| RequestError::Stopping)?;
         answer.map_err(RequestError::Command)
     }
@@ -80,7 +87,11 @@ impl Handle {
     pub async fn submit(&self, wish: Wish) -> Result<mpsc::Receiver<Progress>, RequestError> {
         let (reports, progress) = mpsc::channel(consensus::REPORTS);
         let work = consensus::Work::Wish { wish, reports };
-        self.shared.consensus.send(work).await.map_err(|_unsent| RequestError::Stopping)?;
+        self.shared
+            .consensus
+            .send(work)
+            .await
+            .map_err(|_unsent| RequestError::Stopping)?;
         Ok(progress)
     }
 
@@ -169,7 +180,9 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
 /// Tells those who follow events that there may be new ones.
 fn publish_cursor(events: &watch::Sender<u64>, store: &Store) {
     // A store that cannot be read stops the node at its next write; until then nothing is new.
-    let Ok(newest) = store.last_cursor() else { return };
+    let Ok(newest) = store.last_cursor() else {
+        return;
+    };
     events.send_if_modified(|cursor| {
         let changed = *cursor != newest;
         *cursor = newest;

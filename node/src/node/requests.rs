@@ -104,8 +104,16 @@ mod tests {
 
     #[test]
     fn a_number_names_its_origin_and_request() {
-        for origin in [Origin::Commit, Origin::Documents, Origin::Receipts, Origin::Transaction] {
-            assert_eq!(Origin::of(origin.tag(RequestId(77))), (origin, RequestId(77)));
+        for origin in [
+            Origin::Commit,
+            Origin::Documents,
+            Origin::Receipts,
+            Origin::Transaction,
+        ] {
+            assert_eq!(
+                Origin::of(origin.tag(RequestId(77))),
+                (origin, RequestId(77))
+            );
         }
     }
 
@@ -117,6 +125,9 @@ mod tests {
             open.insert(Asker::Own(RequestId(number)));
         }
         assert!(open.take(first).is_none());
-        assert!(matches!(open.take(RequestId(2)), Some(Asker::Own(RequestId(1)))));
+        assert!(matches!(
+            open.take(RequestId(2)),
+            Some(Asker::Own(RequestId(1)))
+        ));
     }
 }

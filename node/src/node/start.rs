@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use decube_crypto::SecretKey;
-use decube_protocols::types::{CollectionId, Epoch, Genesis, Height, NetworkId, PeerId, Timestamp, peer_id};
+use decube_protocols::types::{
+    CollectionId, Epoch, Genesis, Height, NetworkId, PeerId, Timestamp, peer_id,
+};
 use decube_protocols::{commit, documents as documents_core, submission};
 use decube_store::{KnownPeer, Store, StoreError, VoteLog};
 use libp2p::Multiaddr;
@@ -59,9 +61,17 @@ impl Node {
         let bookkeeping = tokio::spawn(keep_books(config.store.clone(), inboxes.bookkeeping));
         let inboxes = (inboxes.consensus, inboxes.documents);
         let shared = parts.run(&config, &network, inboxes, stop_sender, &ended_sender)?;
-        let handle = Handle { shared: Arc::new(shared) };
+        let handle = Handle {
+            shared: Arc::new(shared),
+        };
         info!(peer = %handle.peer_id(), network = %handle.network_id().short(), "node started");
-        Ok(Self { handle, ended, network, stop, bookkeeping })
+        Ok(Self {
+            handle,
+            ended,
+            network,
+            stop,
+            bookkeeping,
+        })
     }
 
     /// The way to the node.
@@ -194,8 +204,16 @@ impl Parts {
         let first = self.first;
         let known = documents::known(self.collections, self.commit_height);
         let (inbox, documents_inbox) = inboxes;
-        worker("consensus", ended.clone(), consensus.run(inbox, consensus_queue, first))?;
-        worker("documents", ended.clone(), documents.run(documents_inbox, documents_queue, known))?;
+        worker(
+            "consensus",
+            ended.clone(),
+            consensus.run(inbox, consensus_queue, first),
+        )?;
+        worker(
+            "documents",
+            ended.clone(),
+            documents.run(documents_inbox, documents_queue, known),
+        )?;
         Ok(Shared {
             genesis: config.genesis.clone(),
             network_id: self.network_id,
@@ -217,11 +235,17 @@ impl Parts {
 /// Whether the node votes, and with which key.
 fn role(config: &NodeConfig, me: &PeerId) -> (Role, Option<SecretKey>) {
     let validators = config.genesis.validator_set();
-    let Some(index) = validators.index_of_peer(me) else { return (Role::Follower, None) };
+    let Some(index) = validators.index_of_peer(me) else {
+        return (Role::Follower, None);
+    };
     match (&config.validator, config.store.vote_log()) {
         (Some(key), VoteLog::Held) => (Role::Validator { index }, Some(key.clone())),
         (_, log) => {
-            warn!(validator = index.0, ?log, "this node does not vote: its vote log is not there");
+            warn!(
+                validator = index.0,
+                ?log,
+                "this node does not vote: its vote log is not there"
+            );
             (Role::ValidatorWithoutLog { index }, None)
         }
     }
@@ -254,11 +278,17 @@ fn network_config(config: &NodeConfig, parts: &Parts) -> Result<network::Config,
     prefix.copy_from_slice(&parts.network_id.0.as_bytes()[..8]);
     let seed = config.peer.to_seed();
     let keypair = libp2p::identity::Keypair::ed25519_from_bytes(*seed).map_err(|error| {
-        StartError::System { what: "the peer key", reason: error.to_string() }
+        StartError::System {
+            what: "the peer key",
+            reason: error.to_string(),
+        }
     })?;
     let mut known = Vec::new();
     for peer in config.store.known_peers()? {
-        let addresses = peer.addresses.iter().filter_map(|address| address.parse().ok());
+        let addresses = peer
+            .addresses
+            .iter()
+            .filter_map(|address| address.parse().ok());
         known.extend(addresses.map(|address: Multiaddr| (peer.peer, address)));
     }
     Ok(network::Config {
@@ -267,7 +297,12 @@ fn network_config(config: &NodeConfig, parts: &Parts) -> Result<network::Config,
         listen: config.listen.clone(),
         bootstrap: own_left_out(&config.bootstrap, &parts.me),
         known,
-        banned: config.store.banned_peers()?.into_iter().map(|(peer, _)| peer).collect(),
+        banned: config
+            .store
+            .banned_peers()?
+            .into_iter()
+            .map(|(peer, _)| peer)
+            .collect(),
         validators: validators(&config.genesis),
         mdns: config.mdns,
         limits: config.limits.clone(),
@@ -277,11 +312,19 @@ fn network_config(config: &NodeConfig, parts: &Parts) -> Result<network::Config,
 /// The bootstrap list of a network names all nodes alike, so this one may be among them.
 fn own_left_out(bootstrap: &[Multiaddr], me: &PeerId) -> Vec<Multiaddr> {
     let own = format!("/p2p/{me}");
-    bootstrap.iter().filter(|address| !address.to_string().ends_with(&own)).cloned().collect()
+    bootstrap
+        .iter()
+        .filter(|address| !address.to_string().ends_with(&own))
+        .cloned()
+        .collect()
 }
 
 fn validators(genesis: &Genesis) -> Vec<PeerId> {
-    genesis.validators.iter().map(|validator| peer_id(&validator.peer)).collect()
+    genesis
+        .validators
+        .iter()
+        .map(|validator| peer_id(&validator.peer))
+        .collect()
 }
 
 async fn subscribe(network: &NetworkHandle, parts: &Parts) {
@@ -312,11 +355,15 @@ fn worker(
         // The node is gone when nobody listens.
         let _nobody = ended.try_send(reason);
     };
-    match std::thread::Builder::new().name(name.to_owned()).spawn(body) {
+    match std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+    {
         Ok(_) => Ok(()),
-        Err(error) => {
-            Err(StartError::System { what: "a thread", reason: error.to_string() })
-        }
+        Err(error) => Err(StartError::System {
+            what: "a thread",
+            reason: error.to_string(),
+        }),
     }
 }
 
@@ -329,7 +376,9 @@ async fn keep_books(store: Store, mut inbox: mpsc::Receiver<Event>) {
         } else if learned.len() >= BOOK_BATCH {
             None
         } else {
-            tokio::time::timeout(BOOK_DELAY, inbox.recv()).await.unwrap_or_default()
+            tokio::time::timeout(BOOK_DELAY, inbox.recv())
+                .await
+                .unwrap_or_default()
         };
         match event {
             Some(Event::AddressLearned { peer, address }) => learned.push(KnownPeer {

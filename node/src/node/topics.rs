@@ -10,7 +10,9 @@ pub(super) struct Topics {
 
 impl Topics {
     pub(super) fn of(network: &NetworkId) -> Self {
-        Self { network: network.short() }
+        Self {
+            network: network.short(),
+        }
     }
 
     /// Where the headers of final blocks are published.
@@ -43,7 +45,10 @@ mod tests {
     fn a_topic_names_its_collection_and_network() {
         let topics = Topics::of(&NetworkId(Digest::of("decube/test/1", &[])));
         let collection = CollectionId(Digest::of("decube/test/2", &[]));
-        assert_eq!(topics.to_collection(&topics.collection(&collection)), Some(collection));
+        assert_eq!(
+            topics.to_collection(&topics.collection(&collection)),
+            Some(collection)
+        );
         assert_eq!(topics.to_collection(&topics.finals()), None);
         let other = Topics::of(&NetworkId(Digest::ZERO));
         assert_eq!(other.to_collection(&topics.collection(&collection)), None);

@@ -48,7 +48,11 @@ impl Header {
             .digest(&self.state_root)
             .digest(&self.history_root)
             .digest(&self.validators)
-            .field(self.next_validators.as_ref().map_or(&[], |digest| digest.as_bytes().as_slice()))
+            .field(
+                self.next_validators
+                    .as_ref()
+                    .map_or(&[], |digest| digest.as_bytes().as_slice()),
+            )
             .number(self.time.0);
         BlockId(hasher.finish())
     }
@@ -90,7 +94,10 @@ impl Proposal {
     /// What votes for this proposal are about.
     #[must_use]
     pub fn subject(&self) -> Subject {
-        Subject { parent_view: self.parent_view, block: self.block.id() }
+        Subject {
+            parent_view: self.parent_view,
+            block: self.block.id(),
+        }
     }
 
     /// The byte string that the leader signs.

@@ -33,7 +33,10 @@ fn check(name: &str, slashes: bool) -> Result<(), InvalidName> {
     } else {
         return Ok(());
     };
-    Err(InvalidName { name: name.chars().take(MAX_NAME).collect(), reason })
+    Err(InvalidName {
+        name: name.chars().take(MAX_NAME).collect(),
+        reason,
+    })
 }
 
 macro_rules! name {
@@ -127,7 +130,13 @@ impl Descriptor {
     ) -> Self {
         let author = key.public();
         let signature = key.sign(&Self::to_sign(network, &collection, &author, nonce, &name));
-        Self { collection, author, nonce, name, signature }
+        Self {
+            collection,
+            author,
+            nonce,
+            name,
+            signature,
+        }
     }
 
     /// The document's id.
@@ -141,8 +150,13 @@ impl Descriptor {
     /// # Errors
     /// [`InvalidSignature`] when it does not hold.
     pub fn verify(&self, network: &NetworkId) -> Result<(), InvalidSignature> {
-        let signed =
-            Self::to_sign(network, &self.collection, &self.author, self.nonce, &self.name);
+        let signed = Self::to_sign(
+            network,
+            &self.collection,
+            &self.author,
+            self.nonce,
+            &self.name,
+        );
         self.author.verify(&signed, &self.signature)
     }
 
@@ -185,7 +199,12 @@ impl Tombstone {
     ) -> Self {
         let author = key.public();
         let signature = key.sign(&Self::to_sign(network, &collection, &document, &author));
-        Self { collection, document, author, signature }
+        Self {
+            collection,
+            document,
+            author,
+            signature,
+        }
     }
 
     /// Checks the remover's signature.
@@ -234,7 +253,10 @@ mod tests {
         let signed = Descriptor::sign(&network, collection, 7, name, &key);
         assert_eq!(signed.verify(&network), Ok(()));
         assert!(signed.verify(&other).is_err());
-        let renamed = Descriptor { name: DocumentName::new("x").unwrap(), ..signed };
+        let renamed = Descriptor {
+            name: DocumentName::new("x").unwrap(),
+            ..signed
+        };
         assert!(renamed.verify(&network).is_err());
     }
 }

@@ -126,7 +126,9 @@ pub enum InvalidGenesis {
         replicas: usize,
     },
     /// The policy is defined but not available in this version.
-    #[error("signature = \"hybrid\" needs ML-DSA votes, which this version does not have; use \"ed25519\"")]
+    #[error(
+        "signature = \"hybrid\" needs ML-DSA votes, which this version does not have; use \"ed25519\""
+    )]
     HybridUnavailable,
 }
 
@@ -151,11 +153,13 @@ impl Genesis {
         unique(self.validators.iter().map(|validator| validator.key))?;
         unique(self.validators.iter().map(|validator| validator.peer))?;
         unique(self.replicas.iter().map(|replica| replica.peer))?;
-        let total = self
+        let total = self.validators.iter().try_fold(0_u64, |total, validator| {
+            total.checked_add(validator.power.0)
+        });
+        let powers_are_positive = self
             .validators
             .iter()
-            .try_fold(0_u64, |total, validator| total.checked_add(validator.power.0));
-        let powers_are_positive = self.validators.iter().all(|validator| validator.power.0 > 0);
+            .all(|validator| validator.power.0 > 0);
         if !powers_are_positive || total.is_none_or(|total| total >= 1 << 62) {
             return Err(InvalidGenesis::BadPower);
         }
@@ -171,7 +175,10 @@ impl Genesis {
     /// The network's id: the digest of the canonical binary genesis.
     #[must_use]
     pub fn network_id(&self) -> NetworkId {
-        NetworkId(Digest::of("decube/genesis/1", &[&crate::wire::encode(self)]))
+        NetworkId(Digest::of(
+            "decube/genesis/1",
+            &[&crate::wire::encode(self)],
+        ))
     }
 }
 
@@ -194,11 +201,19 @@ impl Parameters {
         ];
         for (name, value, min, max) in times {
             if !(min..=max).contains(&value) {
-                return Err(InvalidGenesis::BadTime { name, value, min, max });
+                return Err(InvalidGenesis::BadTime {
+                    name,
+                    value,
+                    min,
+                    max,
+                });
             }
         }
         if self.write_quorum == 0 || usize::from(self.write_quorum) > replicas {
-            return Err(InvalidGenesis::BadWriteQuorum { asked: self.write_quorum, replicas });
+            return Err(InvalidGenesis::BadWriteQuorum {
+                asked: self.write_quorum,
+                replicas,
+            });
         }
         match self.signature {
             SignaturePolicy::Ed25519 => Ok(()),
@@ -230,15 +245,33 @@ impl ValidatorSet {
     /// The set of `epoch`, with its order of leaders.
     #[must_use]
     pub fn new(epoch: Epoch, validators: Vec<Validator>) -> Self {
-        let mut leaders: Vec<_> =
-            (0..validators.len()).filter_map(|i| u16::try_from(i).ok()).map(ValidatorIndex).collect();
+        let mut leaders: Vec<_> = (0..validators.len())
+            .filter_map(|i| u16::try_from(i).ok())
+            .map(ValidatorIndex)
+            .collect();
         leaders.sort_by_key(|index| {
-            Hasher::new("decube/leader/1").number(epoch.0).number(u64::from(index.0)).finish()
+            Hasher::new("decube/leader/1")
+                .number(epoch.0)
+                .number(u64::from(index.0))
+                .finish()
         });
-        let peers: Vec<_> = validators.iter().map(|validator| peer_id(&validator.peer)).collect();
-        let by_peer =
-            peers.iter().copied().zip(0..=u16::MAX).map(|(peer, i)| (peer, ValidatorIndex(i))).collect();
-        Self { epoch, validators, leaders, peers, by_peer }
+        let peers: Vec<_> = validators
+            .iter()
+            .map(|validator| peer_id(&validator.peer))
+            .collect();
+        let by_peer = peers
+            .iter()
+            .copied()
+            .zip(0..=u16::MAX)
+            .map(|(peer, i)| (peer, ValidatorIndex(i)))
+            .collect();
+        Self {
+            epoch,
+            validators,
+            leaders,
+            peers,
+            by_peer,
+        }
     }
 
     /// The epoch.
@@ -296,7 +329,12 @@ impl ValidatorSet {
     /// The power of all validators.
     #[must_use]
     pub fn total(&self) -> Power {
-        Power(self.validators.iter().map(|validator| validator.power.0).sum())
+        Power(
+            self.validators
+                .iter()
+                .map(|validator| validator.power.0)
+                .sum(),
+        )
     }
 
     /// The power that a certificate needs: more than two thirds of the total.
@@ -338,7 +376,11 @@ mod tests {
     #[test]
     fn quorums_are_those_of_the_paper() {
         for (count, quorum) in [(1, 1), (4, 3), (7, 5), (50, 34), (100, 67)] {
-            assert_eq!(set(&vec![1; count]).quorum(), Power(quorum), "{count} validators");
+            assert_eq!(
+                set(&vec![1; count]).quorum(),
+                Power(quorum),
+                "{count} validators"
+            );
         }
     }
 

@@ -40,7 +40,10 @@ pub struct Heads(Vec<ChangeHash>); // Invariant: strictly ascending, at most MAX
 
 /// More heads than a version may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{count} heads are more than the {} a version may have; edit the document once to merge them", Heads::MAX)]
+#[error(
+    "{count} heads are more than the {} a version may have; edit the document once to merge them",
+    Heads::MAX
+)]
 pub struct TooManyHeads {
     /// How many there were.
     pub count: usize,
@@ -125,6 +128,11 @@ mod tests {
         let many = (0..=Heads::MAX as u64)
             .map(|n| ChangeHash(Hasher::new("decube/test/1").number(n).finish()))
             .collect();
-        assert_eq!(Heads::new(many), Err(TooManyHeads { count: Heads::MAX + 1 }));
+        assert_eq!(
+            Heads::new(many),
+            Err(TooManyHeads {
+                count: Heads::MAX + 1
+            })
+        );
     }
 }

@@ -134,7 +134,10 @@ impl CollectionId {
     /// The id of the collection called `name` in `network`; a name is taken once per network.
     #[must_use]
     pub fn of(network: &NetworkId, name: &str) -> Self {
-        Self(Digest::of("decube/collection/1", &[network.0.as_bytes(), name.as_bytes()]))
+        Self(Digest::of(
+            "decube/collection/1",
+            &[network.0.as_bytes(), name.as_bytes()],
+        ))
     }
 }
 
@@ -144,7 +147,11 @@ impl DocumentId {
     pub fn of(collection: &CollectionId, author: &AuthorId, nonce: u64) -> Self {
         Self(Digest::of(
             "decube/document/1",
-            &[collection.0.as_bytes(), author.as_bytes(), &nonce.to_le_bytes()],
+            &[
+                collection.0.as_bytes(),
+                author.as_bytes(),
+                &nonce.to_le_bytes(),
+            ],
         ))
     }
 }

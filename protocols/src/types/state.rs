@@ -3,9 +3,7 @@
 use decube_crypto::{Digest, Hasher, PublicKey};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    AuthorId, CollectionId, CollectionName, DocumentId, Heads, Height, TransactionId,
-};
+use super::{AuthorId, CollectionId, CollectionName, DocumentId, Heads, Height, TransactionId};
 
 /// Where a value stands in the tree of the committed state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,15 +29,15 @@ impl StateKey {
                 .digest(&collection.0)
                 .digest(&document.0)
                 .finish(),
-            Self::Collection(collection) => {
-                Hasher::new("decube/state/collection/1").digest(&collection.0).finish()
-            }
-            Self::Nonce(author) => {
-                Hasher::new("decube/state/nonce/1").field(author.as_bytes()).finish()
-            }
-            Self::Replica(key) => {
-                Hasher::new("decube/state/replica/1").field(key.as_bytes()).finish()
-            }
+            Self::Collection(collection) => Hasher::new("decube/state/collection/1")
+                .digest(&collection.0)
+                .finish(),
+            Self::Nonce(author) => Hasher::new("decube/state/nonce/1")
+                .field(author.as_bytes())
+                .finish(),
+            Self::Replica(key) => Hasher::new("decube/state/replica/1")
+                .field(key.as_bytes())
+                .finish(),
             Self::ReplicaCount => Hasher::new("decube/state/replica-count/1").finish(),
         }
     }

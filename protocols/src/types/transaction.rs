@@ -92,11 +92,20 @@ impl ReceiptStatement<'_> {
     /// The byte string that is signed.
     #[must_use]
     pub fn to_sign(&self, network: &NetworkId) -> Statement {
-        let CommitEntry { collection, document, previous, heads } = self.entry;
+        let CommitEntry {
+            collection,
+            document,
+            previous,
+            heads,
+        } = self.entry;
         Statement::new("decube/receipt/1", &network.0)
             .digest(&collection.0)
             .digest(&document.0)
-            .field(previous.as_ref().map_or(&[], |version| version.0.as_bytes().as_slice()))
+            .field(
+                previous
+                    .as_ref()
+                    .map_or(&[], |version| version.0.as_bytes().as_slice()),
+            )
             .digest(&heads.version().0)
             .number(self.roles_height.0)
     }
@@ -122,7 +131,11 @@ impl Receipt {
         if self.document != entry.document {
             return Err(InvalidSignature);
         }
-        let signed = ReceiptStatement { entry, roles_height: self.roles_height }.to_sign(network);
+        let signed = ReceiptStatement {
+            entry,
+            roles_height: self.roles_height,
+        }
+        .to_sign(network);
         self.replica.verify(&signed, &self.signature)
     }
 }
@@ -144,14 +157,23 @@ impl Transaction {
     ) -> Self {
         let author = key.public();
         let signature = key.sign(&Self::to_sign(network, &action, &author, nonce, expires));
-        Self { action, author, nonce, expires, signature }
+        Self {
+            action,
+            author,
+            nonce,
+            expires,
+            signature,
+        }
     }
 
     /// The transaction's id: the digest of what the author signed.
     #[must_use]
     pub fn id(&self, network: &NetworkId) -> TransactionId {
         let signed = self.signed_bytes(network);
-        TransactionId(decube_crypto::Digest::of("decube/transaction-id/1", &[signed.as_bytes()]))
+        TransactionId(decube_crypto::Digest::of(
+            "decube/transaction-id/1",
+            &[signed.as_bytes()],
+        ))
     }
 
     /// Checks the author's signature.
@@ -159,11 +181,18 @@ impl Transaction {
     /// # Errors
     /// [`InvalidSignature`] when it does not hold.
     pub fn verify(&self, network: &NetworkId) -> Result<(), InvalidSignature> {
-        self.author.verify(&self.signed_bytes(network), &self.signature)
+        self.author
+            .verify(&self.signed_bytes(network), &self.signature)
     }
 
     fn signed_bytes(&self, network: &NetworkId) -> Statement {
-        Self::to_sign(network, &self.action, &self.author, self.nonce, self.expires)
+        Self::to_sign(
+            network,
+            &self.action,
+            &self.author,
+            self.nonce,
+            self.expires,
+        )
     }
 
     fn to_sign(
@@ -177,7 +206,13 @@ impl Transaction {
             Action::Commit(commit) => {
                 let mut signed = Statement::new("decube/commit/1", &network.0)
                     .number(commit.entries.len() as u64);
-                for CommitEntry { collection, document, previous, heads } in &commit.entries {
+                for CommitEntry {
+                    collection,
+                    document,
+                    previous,
+                    heads,
+                } in &commit.entries
+                {
                     signed = signed
                         .digest(&collection.0)
                         .digest(&document.0)
@@ -187,7 +222,13 @@ impl Transaction {
                         signed = signed.digest(&head.0);
                     }
                 }
-                for Receipt { document, replica, roles_height, signature } in &commit.receipts {
+                for Receipt {
+                    document,
+                    replica,
+                    roles_height,
+                    signature,
+                } in &commit.receipts
+                {
                     signed = signed
                         .digest(&document.0)
                         .field(replica.as_bytes())
@@ -199,10 +240,17 @@ impl Transaction {
             Action::CreateCollection(create) => {
                 Statement::new("decube/create-collection/1", &network.0)
                     .field(create.name.as_str().as_bytes())
-                    .field(&create.write_quorum.map_or(Vec::new(), |n| n.to_le_bytes().to_vec()))
+                    .field(
+                        &create
+                            .write_quorum
+                            .map_or(Vec::new(), |n| n.to_le_bytes().to_vec()),
+                    )
             }
         };
-        signed.field(author.as_bytes()).number(nonce).number(expires.0)
+        signed
+            .field(author.as_bytes())
+            .number(nonce)
+            .number(expires.0)
     }
 }
 

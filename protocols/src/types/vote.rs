@@ -47,10 +47,13 @@ impl Statement {
             Self::Nullify => "decube/nullify/1",
             Self::Finalize(_) => "decube/finalize/1",
         };
-        let signed =
-            decube_crypto::Statement::new(domain, &network.0).number(epoch.0).number(view.0);
+        let signed = decube_crypto::Statement::new(domain, &network.0)
+            .number(epoch.0)
+            .number(view.0);
         match self.subject() {
-            Some(subject) => signed.number(subject.parent_view.0).digest(&subject.block.0),
+            Some(subject) => signed
+                .number(subject.parent_view.0)
+                .digest(&subject.block.0),
             None => signed,
         }
     }
