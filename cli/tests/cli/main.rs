@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod editing;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod input;
 #[cfg(test)]
 mod offline;
