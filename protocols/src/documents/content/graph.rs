@@ -128,6 +128,13 @@ impl Graph {
         Some(self.nodes.get(*self.index.get(hash)? as usize)?.max_op)
     }
 
+    /// The number of the last operation up to any of `heads`; zero for none.
+    pub(super) fn last_operation(&self, heads: impl IntoIterator<Item = ChangeHash>) -> u64 {
+        // Each change is numbered after all that it rests on.
+        let numbers = heads.into_iter().filter_map(|hash| self.max_op(&hash));
+        numbers.max().unwrap_or(0)
+    }
+
     /// Refuses heads that the document does not have.
     ///
     /// # Errors
@@ -186,6 +193,51 @@ impl Graph {
             .filter_map(|index| self.nodes.get(*index as usize))
             .map(|n| n.hash)
             .collect()
+    }
+
+    /// The changes that another lacks, each after those it depends on: of those that are not in
+    /// the history of `known`, all in the history of `wanted`, all that it does not have
+    /// according to `has`, and all that depend on these.
+    pub(super) fn lacking<'a>(
+        &'a self,
+        known: &[ChangeHash],
+        wanted: &[ChangeHash],
+        mut has: impl FnMut(&ChangeHash) -> bool + 'a,
+    ) -> impl Iterator<Item = ChangeHash> + 'a {
+        let (known, mut lacks) = (self.history(known), self.history(wanted));
+        let outside = (self.nodes.iter().zip(known).enumerate()).filter(|(_, (_, known))| !known);
+        outside.filter_map(move |(index, (node, _))| {
+            let marked = |index: usize| lacks.get(index).copied().unwrap_or_default();
+            let mut dependencies = node.dependencies.iter();
+            let lacking = marked(index)
+                || dependencies.any(|dependency| marked(*dependency as usize))
+                || !has(&node.hash);
+            if let Some(mark) = lacks.get_mut(index) {
+                *mark = lacking;
+            }
+            lacking.then_some(node.hash)
+        })
+    }
+
+    /// For each change whether it is one of `heads` or below them.
+    fn history(&self, heads: &[ChangeHash]) -> Vec<bool> {
+        let mut marks = vec![false; self.nodes.len()];
+        let found = heads.iter().filter_map(|hash| self.index.get(hash));
+        let top = found
+            .map(|index| {
+                marks[*index as usize] = true;
+                *index as usize + 1
+            })
+            .max();
+        // Dependencies stand before what depends on them.
+        for (index, node) in self.nodes.iter().enumerate().take(top.unwrap_or(0)).rev() {
+            if marks[index] {
+                for dependency in &node.dependencies {
+                    marks[*dependency as usize] = true;
+                }
+            }
+        }
+        marks
     }
 
     /// Adds a change. True when it is in the graph now, false when a dependency is missing.

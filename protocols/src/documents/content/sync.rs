@@ -1,25 +1,27 @@
 //! Automerge's sync protocol for one document, kept within bounds.
 //!
-//! Automerge's messages are used as they are, with three differences. Changes are taken out of a
-//! message and admitted before Automerge sees the rest. A message carries at most
-//! [`MAX_MESSAGE`] bytes of changes; the next one carries on. The capability to send a whole
+//! Automerge's messages are used as they are, with four differences. Changes are taken out of a
+//! message and admitted before Automerge sees the rest. Which changes go into a message is decided
+//! here: at most [`MAX_MESSAGE`] bytes, and the next one carries on; only these are encoded, so
+//! that a step costs what it sends, however large the document is. The capability to send a whole
 //! compressed document is neither used nor accepted, because its size is not bounded by the
 //! message's. And a Bloom filter whose header asks for endless work is refused.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::sync::{Have, Message, State, SyncDoc};
 
-use super::admission::Decoded;
+use super::admission::{Decoded, MAX_CHANGE};
 use super::{Content, Refused};
 use crate::types::ChangeHash;
 
 /// Bytes of changes in one message; with one large change more it still fits in a frame of 1 MiB.
 const MAX_MESSAGE: usize = 512 * 1024;
 /// The most Bloom filters in one message; Automerge sends one.
-const MAX_FILTERS: usize = 4;
-/// The most probes of a Bloom filter; Automerge uses 7.
-const MAX_PROBES: u64 = 32;
+const MAX_FILTERS: usize = 1;
+/// The most probes of a Bloom filter, which are made for every change; Automerge uses 7.
+const MAX_PROBES: u64 = 8;
 
 /// How far the sync of one document with one peer is.
 #[derive(Clone, Debug, Default)]
@@ -132,32 +134,76 @@ impl Content {
     /// are in it.
     #[must_use]
     pub fn sync_message(&self, state: &mut SyncState) -> Option<(Vec<u8>, usize)> {
-        let generate = || self.automerge().generate_sync_message(&mut state.0);
         // What Automerge works on came from a peer in part.
-        let Ok(Some(mut message)) = catch_unwind(AssertUnwindSafe(generate)) else {
-            return None;
+        let next = catch_unwind(AssertUnwindSafe(|| self.next_message(&mut state.0)));
+        next.ok().flatten()
+    }
+
+    fn next_message(&self, state: &mut State) -> Option<(Vec<u8>, usize)> {
+        // For a peer that takes no changes Automerge gathers none: it would encode all that are
+        // missing at every step.
+        state.peer_read_only = true;
+        let mut message = self.automerge().generate_sync_message(state)?;
+        let batch = self.batch(state);
+        state.sent_hashes.extend(batch.iter().map(|(hash, _)| *hash));
+        let changes: Vec<Vec<u8>> = batch.into_iter().map(|(_, bytes)| bytes).collect();
+        let filters = message.have.iter().map(|have| have.bloom.to_bytes().len());
+        if changes.iter().map(Vec::len).chain(filters).sum::<usize>() > MAX_CHANGE {
+            // The peer answers with the changes that are asked for by their hashes.
+            message.have.clear();
+        }
+        let count = changes.len();
+        message.changes = changes.into();
+        Some((message.encode(), count))
+    }
+
+    /// The next changes that the peer lacks and was not sent: as many as go into a message, but
+    /// one at least.
+    ///
+    /// A peer whose heads this document has lacks exactly what is not below them. About another
+    /// its Bloom filters tell, which may take a change for one that it has. When it still asks for
+    /// a change that was sent, then something below that is missing, and all of it is sent.
+    fn batch(&self, state: &State) -> Vec<(automerge::ChangeHash, Vec<u8>)> {
+        let (Some(heads), Some(have), Some(need)) =
+            (&state.their_heads, &state.their_have, &state.their_need)
+        else {
+            return Vec::new();
         };
-        let mut kept: Vec<Vec<u8>> = Vec::new();
-        let mut size = 0;
-        for change in message.changes.iter() {
-            size += change.len();
-            if size > MAX_MESSAGE && !kept.is_empty() {
+        let ours = |hashes: &[automerge::ChangeHash]| -> Vec<ChangeHash> {
+            let hashes = hashes.iter().map(|hash| super::from_automerge(*hash));
+            hashes.filter(|hash| self.graph().contains(hash)).collect()
+        };
+        let mut known = ours(heads);
+        let exact = known.len() == heads.len();
+        for Have { last_sync, .. } in have {
+            let shared = ours(last_sync);
+            if shared.len() < last_sync.len() {
+                // The peer takes this node for one that had more: it is told to begin anew.
+                return Vec::new();
+            }
+            known.extend(shared);
+        }
+        let needed: BTreeSet<ChangeHash> = ours(need).into_iter().collect();
+        let sent = |hash: &ChangeHash| state.sent_hashes.contains(&super::to_automerge(hash));
+        let again: Vec<ChangeHash> = needed.iter().copied().filter(sent).collect();
+        let filtered = |hash: &ChangeHash| {
+            let hash = super::to_automerge(hash);
+            have.is_empty() || have.iter().any(|have| have.bloom.contains_hash(&hash))
+        };
+        let has = |hash: &ChangeHash| !exact && !needed.contains(hash) && filtered(hash);
+        let (mut batch, mut size) = (Vec::new(), 0);
+        let lacking = self.graph().lacking(&known, &again, has);
+        for hash in lacking.filter(|hash| !sent(hash)) {
+            let Some(bytes) = self.change(&hash) else {
+                break;
+            };
+            size += bytes.len();
+            if size > MAX_MESSAGE && !batch.is_empty() {
                 break;
             }
-            kept.push(change.to_vec());
+            batch.push((super::to_automerge(&hash), bytes));
         }
-        for change in message.changes.iter().skip(kept.len()) {
-            // Not sent after all: the next message carries it.
-            if let Ok(change) = Decoded::new(change) {
-                state
-                    .0
-                    .sent_hashes
-                    .remove(&super::to_automerge(&change.hash()));
-            }
-        }
-        let count = kept.len();
-        message.changes = kept.into();
-        Some((message.encode(), count))
+        batch
     }
 
     /// Notes what the peer said, after the message's changes were admitted.
@@ -258,6 +304,60 @@ mod tests {
         let mut other = Content::new();
         assert!(sync(&mut here, &mut other) > 3);
         assert_eq!(other.heads(), here.heads());
+    }
+
+    #[test]
+    fn a_step_sends_only_what_it_encoded() {
+        let mut here = typed(1, None, 100_000, 12);
+        let mut state = SyncState::default();
+        let fresh = Content::new().sync_message(&mut SyncState::default());
+        let all = here.graph().len();
+        let mut sent = 0;
+        while sent < all {
+            let message = SyncMessage::decode(&fresh.as_ref().unwrap().0).unwrap();
+            // The peer lost everything, so what was sent before stays sent in this test only.
+            let before = state.0.sent_hashes.clone();
+            here.note_sync(&mut state, message).unwrap();
+            state.0.sent_hashes = before;
+            let (bytes, count) = here.sync_message(&mut state).unwrap();
+            let message = SyncMessage::decode(&bytes).unwrap();
+            let size: usize = message.changes.iter().map(|change| change.bytes().len()).sum();
+            assert!(count > 0 && size <= MAX_MESSAGE);
+            sent += count;
+            assert_eq!(state.0.sent_hashes.len(), sent, "nothing is sent twice or left out");
+        }
+    }
+
+    /// A filter may take any change for one that the peer has, and does so again at every try.
+    #[test]
+    fn changes_that_filters_hide_arrive_all_the_same() {
+        let base = typed(1, None, 3, 5);
+        let (mut here, mut there) = (typed(2, Some(&base), 2, 10), typed(3, Some(&base), 4, 10));
+        let blind = |bytes: &[u8]| {
+            let mut message = Message::decode(bytes).unwrap();
+            // One entry of eight bits, one probe, all bits set: everything is in it.
+            let all = BloomFilter::try_from([1, 8, 1, 0xff].as_slice()).unwrap();
+            message.have.iter_mut().for_each(|have| have.bloom = all.clone());
+            message.encode()
+        };
+        let (mut asks, mut answers) = (SyncState::default(), SyncState::default());
+        let (mut waits_here, mut waits_there) = (Vec::new(), Vec::new());
+        for _ in 0..6 {
+            let message = here.sync_message(&mut asks);
+            take(&mut there, &mut answers, &mut waits_there, message.map(|(m, _)| blind(&m)));
+            let message = there.sync_message(&mut answers);
+            take(&mut here, &mut asks, &mut waits_here, message.map(|(m, _)| blind(&m)));
+        }
+        assert_eq!(here.heads(), there.heads());
+    }
+
+    /// As a node takes a message: what lacks its dependencies waits.
+    fn take(to: &mut Content, state: &mut SyncState, waits: &mut Vec<Decoded>, m: Option<Vec<u8>>) {
+        let Some(bytes) = m else { return };
+        let mut message = SyncMessage::decode(&bytes).unwrap();
+        waits.append(&mut message.changes);
+        *waits = to.admit(std::mem::take(waits)).unwrap().waiting;
+        to.note_sync(state, message).unwrap();
     }
 
     #[test]
