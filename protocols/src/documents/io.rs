@@ -328,7 +328,10 @@ pub enum Effect {
 /// What the documents core keeps on disk. The store writes adjacent records in one write
 /// transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "records are few and written at once")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "records are few and written at once"
+)]
 pub enum Record {
     /// Insert or replace what is known of a document. The store also appends a
     /// `document_changed` event.

@@ -10,8 +10,8 @@
 //! - its actor has this network's form ([`Actor`]);
 //! - its dependencies are admitted (else it is not refused: the rest must be asked for);
 //! - its number is the actor's last plus one, and its direct dependencies contain that last one;
-//! - its first operation comes after all operations of its dependencies, and below
-//!   [`MAX_OPERATION`];
+//! - its first operation comes after all operations of its dependencies, by no more than
+//!   [`MAX_OPERATIONS`], which are the most that it may have, and below [`MAX_OPERATION`];
 //! - Automerge takes it, and gives back the very bytes.
 //!
 //! All but the last depend on the change and what it rests on only, so every replica decides the
@@ -31,9 +31,13 @@ use crate::types::ChangeHash;
 pub const MAX_CHANGE: usize = 1024 * 1024 - 16 * 1024;
 /// The most direct dependencies of a change; an honest one has the document's heads.
 pub(super) const MAX_DEPENDENCIES: usize = 1024;
-/// Automerge numbers operations with 32 bits; half of them is far beyond any document, and the
-/// bound keeps one hostile change from using all numbers up.
+/// Automerge numbers operations with 32 bits; half of them is far beyond any document.
 pub(super) const MAX_OPERATION: u64 = 1 << 31;
+/// The most operations of one change, each of which weighs at least a byte of
+/// [`Edit::MAX_WEIGHT`](super::Edit::MAX_WEIGHT), and the most numbers that it may pass over: an
+/// edit of a past version is numbered after all that its author's document has. It keeps a few
+/// hostile changes from using all numbers up, after which every honest edit would be refused.
+pub(super) const MAX_OPERATIONS: u64 = 1 << 20;
 /// The most actors of one document: each costs memory in every version that is read.
 pub(super) const MAX_ACTORS: usize = 65_536;
 /// The most trials when Automerge refuses a batch and the culprit is searched; each copies the
@@ -75,7 +79,7 @@ pub enum Refusal {
     /// It does not directly rest on the actor's change before.
     #[error("it does not rest on the actor's change before it")]
     NotAChain,
-    /// Its operations are numbered below those it rests on, or beyond all bounds.
+    /// It has too many operations, or they are numbered below those it rests on, or too far above.
     #[error("its operations start at {start}, not between {above} and the limit")]
     Operations {
         /// Its first operation.
@@ -184,7 +188,8 @@ impl Decoded {
             return refuse(invalid.into());
         }
         let start = change.start_op().get();
-        if start.saturating_add(change.len() as u64) > MAX_OPERATION {
+        let count = change.len() as u64;
+        if count > MAX_OPERATIONS || start.saturating_add(count) > MAX_OPERATION {
             return refuse(Refusal::Operations { start, above: 0 });
         }
         Ok(Self { change, hash })
@@ -450,7 +455,7 @@ impl<'a> Plan<'a> {
         };
         let above = change.dependencies().filter_map(max_op).max().unwrap_or(0);
         let start = raw.start_op().get();
-        if start <= above {
+        if start <= above || start - above > MAX_OPERATIONS {
             return Err(Refusal::Operations { start, above });
         }
         Ok(())

@@ -127,6 +127,11 @@ pub enum EditError {
     /// Too many edits at heads that do not include each other.
     #[error("this session has too many concurrent branches in the document; edit at its heads")]
     TooManyBranches,
+    /// The heads to edit at are so old that the edit could not be numbered within the bounds.
+    #[error(
+        "the document has more than a million operations after these heads; edit at newer ones"
+    )]
+    TooOld,
 }
 
 /// Why an edit failed.

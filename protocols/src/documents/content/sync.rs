@@ -145,7 +145,9 @@ impl Content {
         state.peer_read_only = true;
         let mut message = self.automerge().generate_sync_message(state)?;
         let batch = self.batch(state);
-        state.sent_hashes.extend(batch.iter().map(|(hash, _)| *hash));
+        state
+            .sent_hashes
+            .extend(batch.iter().map(|(hash, _)| *hash));
         let changes: Vec<Vec<u8>> = batch.into_iter().map(|(_, bytes)| bytes).collect();
         let filters = message.have.iter().map(|have| have.bloom.to_bytes().len());
         if changes.iter().map(Vec::len).chain(filters).sum::<usize>() > MAX_CHANGE {
@@ -321,10 +323,18 @@ mod tests {
             state.0.sent_hashes = before;
             let (bytes, count) = here.sync_message(&mut state).unwrap();
             let message = SyncMessage::decode(&bytes).unwrap();
-            let size: usize = message.changes.iter().map(|change| change.bytes().len()).sum();
+            let size: usize = message
+                .changes
+                .iter()
+                .map(|change| change.bytes().len())
+                .sum();
             assert!(count > 0 && size <= MAX_MESSAGE);
             sent += count;
-            assert_eq!(state.0.sent_hashes.len(), sent, "nothing is sent twice or left out");
+            assert_eq!(
+                state.0.sent_hashes.len(),
+                sent,
+                "nothing is sent twice or left out"
+            );
         }
     }
 
@@ -337,16 +347,29 @@ mod tests {
             let mut message = Message::decode(bytes).unwrap();
             // One entry of eight bits, one probe, all bits set: everything is in it.
             let all = BloomFilter::try_from([1, 8, 1, 0xff].as_slice()).unwrap();
-            message.have.iter_mut().for_each(|have| have.bloom = all.clone());
+            message
+                .have
+                .iter_mut()
+                .for_each(|have| have.bloom = all.clone());
             message.encode()
         };
         let (mut asks, mut answers) = (SyncState::default(), SyncState::default());
         let (mut waits_here, mut waits_there) = (Vec::new(), Vec::new());
         for _ in 0..6 {
             let message = here.sync_message(&mut asks);
-            take(&mut there, &mut answers, &mut waits_there, message.map(|(m, _)| blind(&m)));
+            take(
+                &mut there,
+                &mut answers,
+                &mut waits_there,
+                message.map(|(m, _)| blind(&m)),
+            );
             let message = there.sync_message(&mut answers);
-            take(&mut here, &mut asks, &mut waits_here, message.map(|(m, _)| blind(&m)));
+            take(
+                &mut here,
+                &mut asks,
+                &mut waits_here,
+                message.map(|(m, _)| blind(&m)),
+            );
         }
         assert_eq!(here.heads(), there.heads());
     }

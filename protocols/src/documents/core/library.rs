@@ -567,7 +567,7 @@ impl Loaded {
     }
 
     fn memory(&self) -> u64 {
-        self.content.memory() + self.waiting_bytes as u64
+        self.content.memory(self.stored.bytes) + self.waiting_bytes as u64
     }
 
     pub(super) fn has_waiting(&self) -> bool {

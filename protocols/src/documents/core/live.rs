@@ -247,7 +247,9 @@ impl<S: Source> Core<S> {
         let id = descriptor.id();
         let stored = self.library.stored(&id)?;
         // The id binds neither name nor signature, and what is taken here is passed on.
-        let known = stored.as_ref().and_then(|stored| stored.descriptor.as_ref());
+        let known = stored
+            .as_ref()
+            .and_then(|stored| stored.descriptor.as_ref());
         if known != Some(&descriptor) && descriptor.verify(&self.config.network).is_err() {
             return Ok(Follow::Forged);
         }

@@ -55,8 +55,9 @@ pub struct Config {
 impl Config {
     /// The usual time between comparisons with peers.
     pub const ANTI_ENTROPY_INTERVAL: Duration = Duration::from_secs(10);
-    /// The usual memory for documents: a few large ones, or thousands of small ones.
-    pub const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+    /// The usual memory for documents: a few large ones, or a thousand small ones; what else a node
+    /// has in memory is several times as much.
+    pub const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 }
 
 /// The documents core; see the module's documentation.
@@ -93,7 +94,10 @@ enum Question {
     /// Roots of all collections.
     Roots,
     /// Subtrees of a collection.
-    Compare(CollectionId, Vec<(crate::tree::Prefix, decube_crypto::Digest)>),
+    Compare(
+        CollectionId,
+        Vec<(crate::tree::Prefix, decube_crypto::Digest)>,
+    ),
     /// A step of a document's sync.
     Document(DocumentId),
     /// A tombstone was sent.
@@ -107,7 +111,10 @@ impl<S: Source> Core<S> {
     /// [`CommandError::Store`] when the store cannot be read.
     pub fn new(config: Config, source: S) -> Result<Self, CommandError> {
         let library = Library::new(source, &config)?;
-        let session = Session { author: config.author.public(), nonce: config.nonce };
+        let session = Session {
+            author: config.author.public(),
+            nonce: config.nonce,
+        };
         Ok(Self {
             session,
             library,
@@ -183,12 +190,21 @@ impl<S: Source> Core<S> {
     /// When [`Core::handle_timeout`] has something to do, in monotonic time.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let merges = self.merging.iter().filter_map(|id| self.library.loaded.get(id));
-        let merges = merges.filter(|loaded| loaded.can_merge()).map(|loaded| loaded.merge_at);
+        let merges = self
+            .merging
+            .iter()
+            .filter_map(|id| self.library.loaded.get(id));
+        let merges = merges
+            .filter(|loaded| loaded.can_merge())
+            .map(|loaded| loaded.merge_at);
         let publications = self.outgoing.values().filter_map(Outgoing::due);
         let deadlines = self.asked.values().map(|asked| asked.deadline);
         let comparison = (!self.peers.is_empty()).then_some(self.next_comparison);
-        merges.chain(publications).chain(deadlines).chain(comparison).min()
+        merges
+            .chain(publications)
+            .chain(deadlines)
+            .chain(comparison)
+            .min()
     }
 
     /// Sends a request and notes it.
@@ -216,11 +232,23 @@ impl<S: Source> Core<S> {
     ) -> SyncResponse {
         match request {
             SyncRequest::Roots(theirs) => self.answer_roots(now, from, &theirs),
-            SyncRequest::Compare { collection, prefixes } => {
-                self.answer_compare(&collection, &prefixes)
-            }
-            SyncRequest::Document { collection, document, descriptor, message, first } => {
-                let step = session::Step { collection, document, descriptor, message };
+            SyncRequest::Compare {
+                collection,
+                prefixes,
+            } => self.answer_compare(&collection, &prefixes),
+            SyncRequest::Document {
+                collection,
+                document,
+                descriptor,
+                message,
+                first,
+            } => {
+                let step = session::Step {
+                    collection,
+                    document,
+                    descriptor,
+                    message,
+                };
                 self.answer_document(now, from, step, first, out)
             }
             SyncRequest::Removed(tombstone) => {
@@ -239,7 +267,9 @@ impl<S: Source> Core<S> {
         result: Result<SyncResponse, RequestFailure>,
         out: &mut Vec<Effect>,
     ) {
-        let Some(asked) = self.asked.remove(&id).filter(|asked| asked.to == from) else { return };
+        let Some(asked) = self.asked.remove(&id).filter(|asked| asked.to == from) else {
+            return;
+        };
         match (asked.what, result) {
             (Question::Roots, Ok(SyncResponse::Roots(theirs))) => {
                 self.roots(now, from, &theirs, out);
@@ -252,7 +282,10 @@ impl<S: Source> Core<S> {
             }
             (Question::Removed, Ok(_)) => {}
             (what, Ok(_)) => {
-                out.push(Effect::Penalize { peer: from, reason: "an answer to another question" });
+                out.push(Effect::Penalize {
+                    peer: from,
+                    reason: "an answer to another question",
+                });
                 self.failed(now, from, &what, out);
             }
             (what, Err(failure)) => {

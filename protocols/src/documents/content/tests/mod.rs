@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod bounds;
 mod properties;
 
 fn session(seed: u8) -> Session {
