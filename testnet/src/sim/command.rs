@@ -52,7 +52,11 @@ fn parse_range(text: &str) -> Result<Range<u64>, String> {
     let (start, end) = text.split_once("..").ok_or_else(wrong)?;
     let number = |text: &str| text.parse::<u64>().map_err(|_not_a_number| wrong());
     let range = number(start)?..number(end)?;
-    if range.is_empty() { Err(format!("the range {text} has no seeds")) } else { Ok(range) }
+    if range.is_empty() {
+        Err(format!("the range {text} has no seeds"))
+    } else {
+        Ok(range)
+    }
 }
 
 impl SimArgs {
@@ -61,7 +65,10 @@ impl SimArgs {
     /// # Errors
     /// When a violation was found, a seed does not repeat, or a fault never occurred.
     pub fn run(&self) -> Result<()> {
-        let options = Options { mutant: self.mutant, trace: self.trace };
+        let options = Options {
+            mutant: self.mutant,
+            trace: self.trace,
+        };
         match (self.seed, &self.seeds) {
             (Some(seed), _) => self.one(seed, options),
             (None, Some(seeds)) => self.range(seeds.clone(), options),
@@ -75,7 +82,11 @@ impl SimArgs {
         let mut out = io::stdout().lock();
         self.print(&mut out, &report)?;
         writeln!(out, "faults:\n{}", report.counts)?;
-        writeln!(out, "trace: {} lines, digest {}", report.lines, report.digest)?;
+        writeln!(
+            out,
+            "trace: {} lines, digest {}",
+            report.lines, report.digest
+        )?;
         writeln!(out, "took {}", seconds(started.elapsed()))?;
         match report.outcome {
             Outcome::Held(_) => Ok(()),
@@ -109,7 +120,11 @@ impl SimArgs {
             seconds(started.elapsed())
         )?;
         if let Some(bad) = reports.iter().find(|report| !held(report)) {
-            bail!("repeat with: cargo sim -- --seed {}{}", bad.seed, self.mutant_flag());
+            bail!(
+                "repeat with: cargo sim -- --seed {}{}",
+                bad.seed,
+                self.mutant_flag()
+            );
         }
         for report in reports.iter().take(REPEATED) {
             if run(report.seed, options).digest != report.digest {
@@ -118,13 +133,19 @@ impl SimArgs {
         }
         let in_chaos: u64 = reports.iter().map(finals_in_chaos).sum();
         if in_chaos < FINALS_IN_CHAOS * reports.len() as u64 && reports.len() >= SEEDS_FOR_ALL {
-            bail!("only {in_chaos} blocks became final while things broke, fewer than \
-                {FINALS_IN_CHAOS} per seed");
+            bail!(
+                "only {in_chaos} blocks became final while things broke, fewer than \
+                {FINALS_IN_CHAOS} per seed"
+            );
         }
         let missing = counts.missing();
         if !missing.is_empty() && reports.len() >= SEEDS_FOR_ALL {
             let names: Vec<_> = missing.iter().map(|fault| fault.name()).collect();
-            bail!("over the seeds {}..{} never occurred: {names:?}", seeds.start, seeds.end);
+            bail!(
+                "over the seeds {}..{} never occurred: {names:?}",
+                seeds.start,
+                seeds.end
+            );
         }
         Ok(())
     }
@@ -132,7 +153,9 @@ impl SimArgs {
     fn mutant_flag(&self) -> String {
         use clap::ValueEnum;
         let value = self.mutant.and_then(|mutant| mutant.to_possible_value());
-        value.map_or_else(String::new, |value| format!(" --mutant {}", value.get_name()))
+        value.map_or_else(String::new, |value| {
+            format!(" --mutant {}", value.get_name())
+        })
     }
 
     fn print(&self, out: &mut impl Write, report: &Report) -> io::Result<()> {
@@ -159,7 +182,11 @@ impl SimArgs {
                 }
                 writeln!(out, "seed {:>5}  VIOLATED  {violation}", report.seed)?;
                 let flag = self.mutant_flag();
-                writeln!(out, "repeat with: cargo sim -- --seed {}{flag}", report.seed)
+                writeln!(
+                    out,
+                    "repeat with: cargo sim -- --seed {}{flag}",
+                    report.seed
+                )
             }
         }
     }

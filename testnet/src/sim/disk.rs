@@ -56,7 +56,11 @@ impl Disk {
     /// How long a write that begins now takes.
     pub(super) fn latency(&self, now: Duration, random: &mut Random) -> Duration {
         let usual = random.time(self.plan.least, self.plan.most);
-        if now < self.slow_until { usual + random.time(SLOW.0, SLOW.1) } else { usual }
+        if now < self.slow_until {
+            usual + random.time(SLOW.0, SLOW.1)
+        } else {
+            usual
+        }
     }
 
     /// Makes writes slow until then.
@@ -87,7 +91,8 @@ impl Disk {
             let is_final = |record: &&commit::Record| matches!(record, commit::Record::Final(_));
             let finals: Vec<_> = batch.commit.iter().filter(is_final).cloned().collect();
             store.persist_commit(&finals)?;
-            self.unsynced.extend(batch.commit.iter().filter(|r| !is_final(r)).cloned());
+            self.unsynced
+                .extend(batch.commit.iter().filter(|r| !is_final(r)).cloned());
         } else if !batch.commit.is_empty() {
             let mut records = std::mem::take(&mut self.unsynced);
             records.extend(batch.commit.iter().cloned());
@@ -103,7 +108,9 @@ impl Disk {
         self.unsynced.clear();
         let torn = self.plan.tear || random.chance(0.5);
         let unsynced = if torn {
-            Unsynced::Torn { seed: random.number() }
+            Unsynced::Torn {
+                seed: random.number(),
+            }
         } else if random.chance(0.5) {
             Unsynced::Dropped
         } else {

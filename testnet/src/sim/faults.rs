@@ -49,11 +49,13 @@ pub enum Fault {
     Withholding,
     /// A Byzantine validator sent well-signed nonsense.
     Babble,
+    /// A Byzantine leader built on an older block than the last.
+    Skip,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Loss,
         Self::Duplicate,
         Self::Reorder,
@@ -76,6 +78,7 @@ impl Fault {
         Self::Silence,
         Self::Withholding,
         Self::Babble,
+        Self::Skip,
     ];
 
     /// What it is called in the table of counts.
@@ -104,6 +107,7 @@ impl Fault {
             Self::Silence => "silence",
             Self::Withholding => "withholding",
             Self::Babble => "babble",
+            Self::Skip => "skipped view",
         }
     }
 }
@@ -136,7 +140,10 @@ impl Counts {
     /// Those that never occurred.
     #[must_use]
     pub fn missing(&self) -> Vec<Fault> {
-        Fault::ALL.into_iter().filter(|fault| self.of(*fault) == 0).collect()
+        Fault::ALL
+            .into_iter()
+            .filter(|fault| self.of(*fault) == 0)
+            .collect()
     }
 }
 

@@ -40,14 +40,22 @@ pub(super) struct Links {
 
 /// The pair of two nodes, and which end the first of them is.
 fn ends(from: NodeIndex, to: NodeIndex) -> ((NodeIndex, NodeIndex), usize) {
-    if from < to { ((from, to), 0) } else { ((to, from), 1) }
+    if from < to {
+        ((from, to), 0)
+    } else {
+        ((to, from), 1)
+    }
 }
 
 impl Links {
     /// Links between so many nodes, none of them connected.
     pub(super) fn new(plan: LinkPlan, nodes: usize) -> Self {
         let all = (0..nodes).flat_map(|low| (low + 1..nodes).map(move |high| (low, high)));
-        Self { plan, calm: false, pairs: all.map(|pair| (pair, Pair::default())).collect() }
+        Self {
+            plan,
+            calm: false,
+            pairs: all.map(|pair| (pair, Pair::default())).collect(),
+        }
     }
 
     fn pair(&self, from: NodeIndex, to: NodeIndex) -> (Pair, usize) {
@@ -89,7 +97,10 @@ impl Links {
 
     /// All pairs whose two ends believe that they are connected.
     pub(super) fn connected(&self) -> Vec<(NodeIndex, NodeIndex)> {
-        let up = self.pairs.iter().filter(|(_, pair)| pair.up == [true, true]);
+        let up = self
+            .pairs
+            .iter()
+            .filter(|(_, pair)| pair.up == [true, true]);
         up.map(|(ends, _)| *ends).collect()
     }
 
@@ -104,12 +115,16 @@ impl Links {
 
     /// `node` no longer believes that it is connected to `peer`. True when it did before.
     pub(super) fn close(&mut self, node: NodeIndex, peer: NodeIndex) -> bool {
-        self.with(node, peer, |pair, end| std::mem::replace(&mut pair.up[end], false))
+        self.with(node, peer, |pair, end| {
+            std::mem::replace(&mut pair.up[end], false)
+        })
     }
 
     /// Marks that a dial is under way. True when none was before.
     pub(super) fn dial(&mut self, node: NodeIndex, peer: NodeIndex) -> bool {
-        self.with(node, peer, |pair, _| !std::mem::replace(&mut pair.dialing, true))
+        self.with(node, peer, |pair, _| {
+            !std::mem::replace(&mut pair.dialing, true)
+        })
     }
 
     /// The dial ended without a connection.
@@ -124,7 +139,9 @@ impl Links {
 
     /// Takes one block of what `from` sends to `to` away.
     pub(super) fn unblock(&mut self, from: NodeIndex, to: NodeIndex) {
-        self.with(from, to, |pair, end| pair.blocked[end] = pair.blocked[end].saturating_sub(1));
+        self.with(from, to, |pair, end| {
+            pair.blocked[end] = pair.blocked[end].saturating_sub(1)
+        });
     }
 
     /// From now on nothing is blocked, lost, doubled or held back.
@@ -294,8 +311,17 @@ mod tests {
         let (mut random, mut counts) = (Random::new(3), Counts::default());
         let mut links = links(0.0, 0.0, 0.0);
         links.block(0, 1);
-        assert!(links.stream(0, 1, Duration::ZERO, &mut random, &mut counts).is_empty());
-        assert_eq!(links.stream(1, 0, Duration::ZERO, &mut random, &mut counts).len(), 1);
+        assert!(
+            links
+                .stream(0, 1, Duration::ZERO, &mut random, &mut counts)
+                .is_empty()
+        );
+        assert_eq!(
+            links
+                .stream(1, 0, Duration::ZERO, &mut random, &mut counts)
+                .len(),
+            1
+        );
         assert!(links.is_broken(0, 1) && links.is_broken(1, 0));
         links.unblock(0, 1);
         let old = links.generation(0, 1);

@@ -43,7 +43,9 @@ impl Answer {
     }
 
     /// The receipts.
-    pub(super) fn into_receipts(self) -> Result<Vec<Result<Receipt, ReceiptRefusal>>, RequestFailure> {
+    pub(super) fn into_receipts(
+        self,
+    ) -> Result<Vec<Result<Receipt, ReceiptRefusal>>, RequestFailure> {
         match self.into_sync()? {
             SyncResponse::Receipts(receipts) => Ok(receipts),
             SyncResponse::Roots(_)
@@ -112,9 +114,7 @@ impl Encoded for Question {
         Ok(match self {
             Self::Chain(request) => Self::Chain(through(&request)?),
             Self::Sync(request) => Self::Sync(through(&request)?),
-            Self::Transactions(list) => {
-                Self::Transactions(through(&TransactionsRequest(list))?.0)
-            }
+            Self::Transactions(list) => Self::Transactions(through(&TransactionsRequest(list))?.0),
         })
     }
 }
@@ -124,9 +124,7 @@ impl Encoded for Answer {
         Ok(match self {
             Self::Chain(response) => Self::Chain(through(&response)?),
             Self::Sync(response) => Self::Sync(through(&response)?),
-            Self::Transactions(list) => {
-                Self::Transactions(through(&TransactionsResponse(list))?.0)
-            }
+            Self::Transactions(list) => Self::Transactions(through(&TransactionsResponse(list))?.0),
         })
     }
 }
@@ -154,9 +152,18 @@ impl std::fmt::Display for Question {
             Self::Sync(SyncRequest::Compare { prefixes, .. }) => {
                 write!(f, "compare {} subtrees", prefixes.len())
             }
-            Self::Sync(SyncRequest::Document { document, descriptor, message, first, .. }) => {
+            Self::Sync(SyncRequest::Document {
+                document,
+                descriptor,
+                message,
+                first,
+                ..
+            }) => {
                 let (described, bytes) = (descriptor.is_some(), message.len());
-                write!(f, "sync {document:?} described {described}, {bytes} bytes, first {first}")
+                write!(
+                    f,
+                    "sync {document:?} described {described}, {bytes} bytes, first {first}"
+                )
             }
             Self::Sync(SyncRequest::Removed(tombstone)) => {
                 write!(f, "removed {:?}", tombstone.document)
@@ -178,10 +185,16 @@ impl std::fmt::Display for Answer {
                 write!(f, "{} final blocks", range.blocks.len())
             }
             Self::Chain(ChainResponse::Proposal(proposal)) => {
-                write!(f, "proposal {:?}", proposal.as_ref().map(|proposal| proposal.view))
+                write!(
+                    f,
+                    "proposal {:?}",
+                    proposal.as_ref().map(|proposal| proposal.view)
+                )
             }
             Self::Chain(ChainResponse::Certificates(list)) => {
-                let list = list.iter().map(|certificate| (certificate.view, certificate.statement));
+                let list = list
+                    .iter()
+                    .map(|certificate| (certificate.view, certificate.statement));
                 write!(f, "certificates {:?}", list.collect::<Vec<_>>())
             }
             Self::Transactions(results) => write!(f, "transactions {results:?}"),
@@ -192,7 +205,10 @@ impl std::fmt::Display for Answer {
             Self::Sync(SyncResponse::Compare(comparisons)) => {
                 write!(f, "{} comparisons", comparisons.len())
             }
-            Self::Sync(SyncResponse::Document { descriptor, message }) => {
+            Self::Sync(SyncResponse::Document {
+                descriptor,
+                message,
+            }) => {
                 let (described, bytes) = (descriptor.is_some(), message.len());
                 write!(f, "sync described {described}, {bytes} bytes")
             }
@@ -213,7 +229,14 @@ impl std::fmt::Display for Gossip {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Final(announcement) => write!(f, "final {}", announcement.header.height),
-            Self::Documents(_, Announcement::Changed { descriptor, heads, changes }) => {
+            Self::Documents(
+                _,
+                Announcement::Changed {
+                    descriptor,
+                    heads,
+                    changes,
+                },
+            ) => {
                 let (id, changes) = (descriptor.id(), changes.len());
                 write!(f, "changed {id:?} heads {heads:?} with {changes} changes")
             }

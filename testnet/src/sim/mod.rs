@@ -14,8 +14,7 @@
 //!   few final blocks: an idle network is not a correct one.
 //!
 //! # Mutants
-//! Each rule that [`Mutant`] breaks is noticed (`--mutant`):
-//! the check that finds it is named at each variant.
+//! Each rule that [`Mutant`] breaks is noticed (`--mutant`); each variant names the check that does.
 
 mod byzantine;
 mod clock;

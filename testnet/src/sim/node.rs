@@ -40,7 +40,12 @@ pub(super) enum Origin {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Asker {
     /// Another node, in that life of it, under its number.
-    Peer { node: NodeIndex, life: u64, token: u64, generation: u64 },
+    Peer {
+        node: NodeIndex,
+        life: u64,
+        token: u64,
+        generation: u64,
+    },
     /// The submission core of this very node, under its own number.
     Own(RequestId),
 }
@@ -60,7 +65,12 @@ pub(super) enum Input {
     Submission(submission::Input),
     Documents(documents::Input),
     /// A gossip message, which is passed on unless the core blames someone for it.
-    Gossip { id: u64, from: NodeIndex, source: NodeIndex, gossip: Gossip },
+    Gossip {
+        id: u64,
+        from: NodeIndex,
+        source: NodeIndex,
+        gossip: Gossip,
+    },
 }
 
 /// What a worker does.
@@ -70,7 +80,12 @@ pub(super) enum Effect {
     Submission(submission::Effect),
     Documents(documents::Effect),
     /// Pass a gossip message on.
-    Forward { id: u64, from: NodeIndex, source: NodeIndex, gossip: Gossip },
+    Forward {
+        id: u64,
+        from: NodeIndex,
+        source: NodeIndex,
+        gossip: Gossip,
+    },
 }
 
 /// Records that are written together.
@@ -117,8 +132,11 @@ impl Worker {
     pub(super) fn next_batch(&mut self, joined: bool) -> Batch {
         let mut batch = Batch::default();
         if joined {
-            self.effects =
-                self.effects.drain(..).filter_map(|effect| batch.take(effect)).collect();
+            self.effects = self
+                .effects
+                .drain(..)
+                .filter_map(|effect| batch.take(effect))
+                .collect();
             return batch;
         }
         while let Some(effect) = self.effects.pop_front() {
@@ -157,7 +175,12 @@ impl Cores {
         match worker {
             WorkerName::Consensus => {
                 if due(self.commit.poll_timeout()) {
-                    effects.extend(self.commit.handle_timeout(now).into_iter().map(Effect::Commit));
+                    effects.extend(
+                        self.commit
+                            .handle_timeout(now)
+                            .into_iter()
+                            .map(Effect::Commit),
+                    );
                 }
                 if due(self.submission.poll_timeout()) {
                     let new = self.submission.handle_timeout(now);

@@ -93,11 +93,13 @@ impl Plan {
         // Seven validators are rarer, since their messages grow with the square.
         let voters = if random.chance(0.06) { 7 } else { 4 };
         let followers = 1 + random.below(2);
-        let keys: Vec<Keys> =
-            (0..voters + followers).map(|node| draw_keys(random, node < voters)).collect();
+        let keys: Vec<Keys> = (0..voters + followers)
+            .map(|node| draw_keys(random, node < voters))
+            .collect();
         let genesis = draw_genesis(random, &keys);
-        let byzantine =
-            random.chance(0.4).then(|| (random.below(voters), Kind::draw(random)));
+        let byzantine = random
+            .chance(0.5)
+            .then(|| (random.below(voters), Kind::draw(random)));
         let rough = random.below(4);
         let mut faults = draw_faults(random, rough);
         if byzantine.is_some() {
@@ -132,12 +134,15 @@ impl Plan {
 
     /// Whether a node does what the protocol says.
     pub(super) fn is_honest(&self, node: NodeIndex) -> bool {
-        self.byzantine.is_none_or(|(byzantine, _)| byzantine != node)
+        self.byzantine
+            .is_none_or(|(byzantine, _)| byzantine != node)
     }
 
     /// The honest nodes.
     pub(super) fn honest(&self) -> Vec<NodeIndex> {
-        (0..self.keys.len()).filter(|node| self.is_honest(*node)).collect()
+        (0..self.keys.len())
+            .filter(|node| self.is_honest(*node))
+            .collect()
     }
 
     /// The node of a peer.
@@ -150,7 +155,12 @@ fn draw_keys(random: &mut Random, votes: bool) -> Keys {
     let mut key = || SecretKey::from_seed(&random.bytes());
     let (peer, author, validator) = (key(), key(), key());
     let id = peer_id(&peer.public());
-    Keys { peer, author, validator: votes.then_some(validator), id }
+    Keys {
+        peer,
+        author,
+        validator: votes.then_some(validator),
+        id,
+    }
 }
 
 fn draw_genesis(random: &mut Random, keys: &[Keys]) -> Genesis {
@@ -163,10 +173,10 @@ fn draw_genesis(random: &mut Random, keys: &[Keys]) -> Genesis {
             power: Power(1),
         })
     });
-    let replicas = keys
-        .iter()
-        .enumerate()
-        .map(|(node, keys)| Replica { name: format!("n{node}"), peer: keys.peer.public() });
+    let replicas = keys.iter().enumerate().map(|(node, keys)| Replica {
+        name: format!("n{node}"),
+        peer: keys.peer.public(),
+    });
     let genesis = Genesis {
         name: "sim".into(),
         created: Timestamp(EPOCH_MS),
@@ -180,7 +190,11 @@ fn draw_genesis(random: &mut Random, keys: &[Keys]) -> Genesis {
         validators: validators.collect(),
         replicas: replicas.collect(),
     };
-    debug_assert_eq!(genesis.validate(), Ok(()), "the genesis of a plan is a valid one");
+    debug_assert_eq!(
+        genesis.validate(),
+        Ok(()),
+        "the genesis of a plan is a valid one"
+    );
     genesis
 }
 

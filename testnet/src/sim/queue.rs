@@ -16,7 +16,11 @@ pub(super) struct Queue<E> {
 impl<E> Queue<E> {
     /// A queue without events.
     pub(super) const fn new() -> Self {
-        Self { order: BinaryHeap::new(), events: BTreeMap::new(), next: 0 }
+        Self {
+            order: BinaryHeap::new(),
+            events: BTreeMap::new(),
+            next: 0,
+        }
     }
 
     /// Adds an event.
@@ -49,7 +53,9 @@ mod tests {
             queue.push(Duration::from_millis(at), event);
         }
         assert_eq!(queue.len(), 4);
-        let order: Vec<char> = std::iter::from_fn(|| queue.pop()).map(|(_, event)| event).collect();
+        let order: Vec<char> = std::iter::from_fn(|| queue.pop())
+            .map(|(_, event)| event)
+            .collect();
         assert_eq!(order, ['a', 'b', 'c', 'd']);
     }
 }

@@ -22,7 +22,11 @@ impl Random {
 
     /// A number below `end`; 0 when there is none.
     pub(super) fn below(&mut self, end: usize) -> usize {
-        if end == 0 { 0 } else { self.0.random_range(0..end) }
+        if end == 0 {
+            0
+        } else {
+            self.0.random_range(0..end)
+        }
     }
 
     /// A number from `least` to `most`, both included.

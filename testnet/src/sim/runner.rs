@@ -95,20 +95,33 @@ pub fn run(seed: u64, options: Options) -> Report {
     let mut world = World::new(seed, options.mutant, options.trace);
     // A panic of a core is a finding like any other, and must name its seed.
     let result = catch_unwind(AssertUnwindSafe(|| world.run())).unwrap_or_else(|panic| {
-        Err(Violation::new(Check::Failure, format!("a panic: {}", panic_text(&*panic))))
+        Err(Violation::new(
+            Check::Failure,
+            format!("a panic: {}", panic_text(&*panic)),
+        ))
     });
     let counts = world.counts().clone();
     let outcome = match result {
         Ok(summary) => Outcome::Held(Box::new(summary.into())),
-        Err(violation) => Outcome::Violated { violation, tail: world.trace.tail() },
+        Err(violation) => Outcome::Violated {
+            violation,
+            tail: world.trace.tail(),
+        },
     };
     let (digest, lines) = (world.trace.digest(), world.trace.lines());
-    Report { seed, outcome, counts, digest, lines }
+    Report {
+        seed,
+        outcome,
+        counts,
+        digest,
+        lines,
+    }
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown".into())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "unknown".into())
 }
 
 /// Runs a range of seeds on so many threads, and hands each report over as it comes. Stops after
@@ -137,7 +150,10 @@ pub fn run_all(
                         stop.store(true, Ordering::Relaxed);
                     }
                     (each.lock().unwrap_or_else(PoisonError::into_inner))(&report);
-                    reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
+                    reports
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(report);
                 }
             });
         }

@@ -23,14 +23,21 @@ pub(super) struct Trace {
 impl Trace {
     /// An empty trace; one that prints writes every line to the standard error as it comes.
     pub(super) fn new(print: bool) -> Self {
-        Self { digest: Digest::ZERO, lines: 0, tail: VecDeque::with_capacity(TAIL), print }
+        Self {
+            digest: Digest::ZERO,
+            lines: 0,
+            tail: VecDeque::with_capacity(TAIL),
+            print,
+        }
     }
 
     /// Adds a line.
     pub(super) fn line(&mut self, at: Duration, text: fmt::Arguments<'_>) {
         let line = format!("{:>12.6} {text}", at.as_secs_f64());
-        self.digest =
-            Digest::of("decube/sim-trace/1", &[self.digest.as_bytes(), line.as_bytes()]);
+        self.digest = Digest::of(
+            "decube/sim-trace/1",
+            &[self.digest.as_bytes(), line.as_bytes()],
+        );
         self.lines += 1;
         if self.print {
             // A closed pipe must not end a run that is being checked.
@@ -75,6 +82,9 @@ mod tests {
         assert_ne!(run(TAIL + 9).digest(), run(TAIL + 8).digest());
         let tail = run(TAIL + 9).tail();
         assert_eq!(tail.len(), TAIL);
-        assert!(tail.last().is_some_and(|line| line.ends_with(&format!("line {}", TAIL + 8))));
+        assert!(
+            tail.last()
+                .is_some_and(|line| line.ends_with(&format!("line {}", TAIL + 8)))
+        );
     }
 }

@@ -2,7 +2,7 @@
 //! ahead and long past, for blocks that do not exist, and proposals that break the rules.
 
 use decube_crypto::Digest;
-use decube_protocols::commit::{ChainResponse, ConsensusMessage};
+use decube_protocols::commit::{ChainResponse, ConsensusMessage, FinalAnnouncement};
 use decube_protocols::types::{BlockId, Height, Statement, Subject, View};
 
 use super::{Behaviour, Context, Signer};
@@ -28,7 +28,10 @@ impl Babbler {
             _ => View(view.0.saturating_add(1 << context.random.within(10, 62))),
         };
         let block = BlockId(Digest::from_bytes(context.random.bytes()));
-        let subject = Subject { parent_view: View(other.0.saturating_sub(1)), block };
+        let subject = Subject {
+            parent_view: View(other.0.saturating_sub(1)),
+            block,
+        };
         let statement = match context.random.below(3) {
             0 => Statement::Notarize(subject),
             1 => Statement::Finalize(subject),
@@ -70,6 +73,17 @@ impl Behaviour for Babbler {
             self.signer.sign(proposal);
         }
         said
+    }
+
+    fn publish(&mut self, context: &mut Context<'_>, announcement: &mut FinalAnnouncement) {
+        if context.random.chance(0.3) {
+            context.count(Fault::Babble);
+            match context.random.below(3) {
+                0 => announcement.header.time.0 += 1,
+                1 => announcement.finalization.view.0 += 1,
+                _ => announcement.finalization.signatures.truncate(1),
+            }
+        }
     }
 
     fn respond(

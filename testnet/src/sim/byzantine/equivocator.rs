@@ -23,7 +23,10 @@ pub(super) struct Equivocator {
 
 impl Equivocator {
     pub(super) fn new(signer: Signer) -> Self {
-        Self { signer, blocks: BTreeMap::new() }
+        Self {
+            signer,
+            blocks: BTreeMap::new(),
+        }
     }
 
     fn remember(&mut self, view: View, subject: Subject, twin: Option<Subject>) {

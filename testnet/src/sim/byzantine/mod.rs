@@ -7,12 +7,13 @@
 mod babbler;
 mod equivocator;
 mod silent;
+mod skipper;
 mod withholder;
 
 use std::fmt;
 
 use decube_crypto::SecretKey;
-use decube_protocols::commit::{ChainResponse, ConsensusMessage};
+use decube_protocols::commit::{ChainResponse, ConsensusMessage, FinalAnnouncement};
 use decube_protocols::types::{
     Epoch, NetworkId, Proposal, Statement, Subject, ValidatorIndex, View, Vote, VoteSignature,
 };
@@ -32,10 +33,18 @@ pub(super) enum Kind {
     Withholder,
     /// Sends well-signed nonsense.
     Babbler,
+    /// Proposes beside the block before instead of on top of it.
+    Skipper,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Equivocator, Self::Silent, Self::Withholder, Self::Babbler];
+    const ALL: [Self; 5] = [
+        Self::Equivocator,
+        Self::Silent,
+        Self::Withholder,
+        Self::Babbler,
+        Self::Skipper,
+    ];
 
     /// One of the kinds.
     pub(super) fn draw(random: &mut Random) -> Self {
@@ -49,6 +58,7 @@ impl Kind {
             Self::Silent => Box::new(silent::Silent),
             Self::Withholder => Box::new(withholder::Withholder::default()),
             Self::Babbler => Box::new(babbler::Babbler::new(signer)),
+            Self::Skipper => Box::new(skipper::Skipper::new(signer)),
         }
     }
 }
@@ -67,6 +77,9 @@ impl Context<'_> {
 
 /// Decides what leaves a Byzantine validator.
 pub(super) trait Behaviour: fmt::Debug {
+    /// A message reached the validator.
+    fn hear(&mut self, _message: &ConsensusMessage) {}
+
     /// What goes to `to` instead of `message`, in order.
     fn send(
         &mut self,
@@ -74,6 +87,9 @@ pub(super) trait Behaviour: fmt::Debug {
         to: NodeIndex,
         message: ConsensusMessage,
     ) -> Vec<ConsensusMessage>;
+
+    /// What is published instead of the announcement of a final block.
+    fn publish(&mut self, _context: &mut Context<'_>, _announcement: &mut FinalAnnouncement) {}
 
     /// What answers a question about the chain instead of `response`; nothing when it stays
     /// unanswered.
@@ -100,8 +116,17 @@ impl Signer {
     fn vote(&self, view: View, statement: Statement) -> ConsensusMessage {
         let signed = statement.to_sign(&self.network, self.epoch, view);
         let signature = VoteSignature::Ed25519(self.key.sign(&signed));
-        let vote = Vote { epoch: self.epoch, view, statement, signer: self.index, signature };
-        ConsensusMessage::Vote { vote, repeated: false }
+        let vote = Vote {
+            epoch: self.epoch,
+            view,
+            statement,
+            signer: self.index,
+            signature,
+        };
+        ConsensusMessage::Vote {
+            vote,
+            repeated: false,
+        }
     }
 
     /// Signs a changed proposal.

@@ -47,10 +47,14 @@ impl Chain {
         if height != last.next() {
             return wrong(format!("node {node} reported height {height} after {last}"));
         }
-        if let Some(parent) = height.previous().and_then(|parent| self.blocks.get(&parent))
+        if let Some(parent) = height
+            .previous()
+            .and_then(|parent| self.blocks.get(&parent))
             && parent.header.id() != header.parent
         {
-            return wrong(format!("the final block {height} of node {node} has another parent"));
+            return wrong(format!(
+                "the final block {height} of node {node} has another parent"
+            ));
         }
         self.reported.insert(node, height);
         let Some(known) = self.blocks.get(&height) else {
@@ -65,7 +69,10 @@ impl Chain {
             return wrong(what);
         }
         if known.outcomes != block.outcomes || known.committed != block.committed {
-            return wrong(format!("nodes {} and {node} executed {height} differently", known.by));
+            return wrong(format!(
+                "nodes {} and {node} executed {height} differently",
+                known.by
+            ));
         }
         Ok(())
     }
@@ -76,7 +83,8 @@ impl Chain {
                 continue;
             }
             if let Some(before) = self.applied.insert(*transaction, height) {
-                let what = format!("transaction {transaction} took effect at {before} and {height}");
+                let what =
+                    format!("transaction {transaction} took effect at {before} and {height}");
                 return Err(Violation::new(Check::Agreement, what));
             }
         }
@@ -113,7 +121,9 @@ impl Chain {
 
     /// The highest final block anywhere.
     pub(in crate::sim) fn height(&self) -> Height {
-        self.blocks.last_key_value().map_or(Height(0), |(height, _)| *height)
+        self.blocks
+            .last_key_value()
+            .map_or(Height(0), |(height, _)| *height)
     }
 
     /// Where a transaction stands, if anywhere, and what came of it.
@@ -134,7 +144,11 @@ impl Chain {
         height: Height,
     ) -> Option<(&CommitEntry, Version)> {
         self.blocks.range(..=height).rev().find_map(|(_, block)| {
-            let entry = block.committed.iter().rev().find(|entry| entry.document == *document)?;
+            let entry = block
+                .committed
+                .iter()
+                .rev()
+                .find(|entry| entry.document == *document)?;
             Some((entry, entry.heads.version()))
         })
     }
@@ -142,7 +156,10 @@ impl Chain {
     /// Every document that has a committed version, with the height of its last one.
     pub(in crate::sim) fn documents(&self) -> BTreeMap<DocumentId, (Height, CommitEntry)> {
         let entries = self.blocks.iter().flat_map(|(height, block)| {
-            block.committed.iter().map(|entry| (entry.document, (*height, entry.clone())))
+            block
+                .committed
+                .iter()
+                .map(|entry| (entry.document, (*height, entry.clone())))
         });
         entries.collect()
     }
@@ -168,7 +185,12 @@ mod tests {
             next_validators: None,
             time: Timestamp(time),
         };
-        FinalBlock { header, outcomes: Vec::new(), committed: Vec::new(), by: 0 }
+        FinalBlock {
+            header,
+            outcomes: Vec::new(),
+            committed: Vec::new(),
+            by: 0,
+        }
     }
 
     #[test]
@@ -183,7 +205,10 @@ mod tests {
         assert_eq!(fork.map_err(|found| found.check), Err(Check::Agreement));
         let gap = chain.report(2, block(4, 9, None));
         assert_eq!(gap.map_err(|found| found.check), Err(Check::Agreement));
-        assert_eq!(chain.restart(0, Height(2), Some(second.header.id())), Ok(()));
+        assert_eq!(
+            chain.restart(0, Height(2), Some(second.header.id())),
+            Ok(())
+        );
         let lost = chain.restart(0, Height(1), Some(first.header.id()));
         assert_eq!(lost.map_err(|found| found.check), Err(Check::Lost));
         assert_eq!(chain.height(), Height(2));

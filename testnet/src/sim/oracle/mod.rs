@@ -27,7 +27,10 @@ pub struct Violation {
 
 impl Violation {
     pub(super) fn new(check: Check, what: impl Into<String>) -> Self {
-        Self { check, what: what.into() }
+        Self {
+            check,
+            what: what.into(),
+        }
     }
 }
 

@@ -141,7 +141,15 @@ impl Promises {
             Action::CreateCollection(create) => Wanted::Collection(create.name.clone()),
         };
         let Transaction { nonce, expires, .. } = *transaction;
-        self.signed.insert(id, Signed { by: node, nonce, expires, wanted });
+        self.signed.insert(
+            id,
+            Signed {
+                by: node,
+                nonce,
+                expires,
+                wanted,
+            },
+        );
     }
 
     /// The transaction that took the place of another one, whose nonce was used meanwhile: of the
@@ -177,14 +185,23 @@ impl Promises {
         progress: &Progress,
     ) -> Result<(), Violation> {
         let (transaction, reported) = match progress {
-            Progress::Submitted { transaction, expires } => {
-                let submitted = Submitted { by: node, expires: *expires, reported: None };
+            Progress::Submitted {
+                transaction,
+                expires,
+            } => {
+                let submitted = Submitted {
+                    by: node,
+                    expires: *expires,
+                    reported: None,
+                };
                 self.transactions.entry(*transaction).or_insert(submitted);
                 return Ok(());
             }
-            Progress::Final { transaction, height, outcome } => {
-                (*transaction, Reported::Final(*height, outcome.clone()))
-            }
+            Progress::Final {
+                transaction,
+                height,
+                outcome,
+            } => (*transaction, Reported::Final(*height, outcome.clone())),
             Progress::Failed(SubmissionError::Expired { transaction, .. }) => {
                 (*transaction, Reported::Expired)
             }
@@ -209,9 +226,8 @@ impl Promises {
         let of = |(id, promise): (&DocumentId, &Document)| {
             let changes = promise.changes.iter().filter(|(_, by)| **by == node);
             let changes: Vec<_> = changes.map(|(change, _)| *change).collect();
-            let concerned = promise.creator == node
-                || !changes.is_empty()
-                || promise.removed.contains(&node);
+            let concerned =
+                promise.creator == node || !changes.is_empty() || promise.removed.contains(&node);
             concerned.then_some((*id, changes))
         };
         self.documents.iter().filter_map(of).collect()
@@ -235,7 +251,9 @@ impl Promises {
         held: &Held,
         healed: bool,
     ) -> Result<(), Violation> {
-        let Some(promise) = self.documents.get(document) else { return Ok(()) };
+        let Some(promise) = self.documents.get(document) else {
+            return Ok(());
+        };
         let lost = |what: String| {
             let what = format!("node {node}, document {document}: {what}");
             Err(Violation::new(Check::Lost, what))
@@ -268,7 +286,9 @@ impl Promises {
                 (Some(Reported::Final(height, said)), Some((at, is)))
                     if *height == at && said == is => {}
                 (Some(Reported::Final(height, said)), found) => {
-                    return wrong(format!("reported {said:?} at {height}, but it is {found:?}"));
+                    return wrong(format!(
+                        "reported {said:?} at {height}, but it is {found:?}"
+                    ));
                 }
                 (Some(Reported::Expired), Some((at, Outcome::Applied))) => {
                     return wrong(format!("reported as expired, but it took effect at {at}"));
@@ -287,8 +307,12 @@ impl Promises {
 
     /// The documents that may still be edited.
     pub(in crate::sim) fn editable(&self) -> Vec<(DocumentId, CollectionId)> {
-        let live = self.documents.iter().filter(|(_, promise)| !promise.removing);
-        live.map(|(id, promise)| (*id, promise.collection)).collect()
+        let live = self
+            .documents
+            .iter()
+            .filter(|(_, promise)| !promise.removing);
+        live.map(|(id, promise)| (*id, promise.collection))
+            .collect()
     }
 
     /// How many edits were acknowledged.
@@ -320,7 +344,11 @@ mod tests {
         promises.edited(1, document, second);
         let held = |changes: &[ChangeHash]| Held::Live(changes.iter().copied().collect());
         let check = |promises: &Promises, node, held: Held, healed| {
-            let all = if healed { promises.of_all() } else { promises.of_node(node) };
+            let all = if healed {
+                promises.of_all()
+            } else {
+                promises.of_node(node)
+            };
             let found = all.iter().try_for_each(|(document, wanted)| {
                 promises.check(node, document, wanted, &held, healed)
             });
@@ -344,13 +372,23 @@ mod tests {
     fn a_submitted_transaction_stays_open_until_it_is_final_or_expired() {
         let transaction = TransactionId(digest(b"t"));
         let mut promises = Promises::default();
-        let submitted = Progress::Submitted { transaction, expires: Height(5) };
+        let submitted = Progress::Submitted {
+            transaction,
+            expires: Height(5),
+        };
         assert_eq!(promises.progress(0, &submitted), Ok(()));
         let chain = Chain::default();
         assert_eq!(promises.settle(&chain), Ok(vec![transaction]));
         let outcome = Outcome::Applied;
-        let said = Progress::Final { transaction, height: Height(2), outcome };
+        let said = Progress::Final {
+            transaction,
+            height: Height(2),
+            outcome,
+        };
         assert_eq!(promises.progress(0, &said), Ok(()));
-        assert_eq!(promises.settle(&chain).map_err(|found| found.check), Err(Check::Submission));
+        assert_eq!(
+            promises.settle(&chain).map_err(|found| found.check),
+            Err(Check::Submission)
+        );
     }
 }

@@ -43,7 +43,12 @@ impl Votes {
         validators: ValidatorSet,
         byzantine: Option<ValidatorIndex>,
     ) -> Self {
-        Self { network, validators, byzantine, views: BTreeMap::new() }
+        Self {
+            network,
+            validators,
+            byzantine,
+            views: BTreeMap::new(),
+        }
     }
 
     /// A message left `from`, which is honest or not.
@@ -81,23 +86,29 @@ impl Votes {
         response: &ChainResponse,
     ) -> Checked {
         match response {
-            ChainResponse::Tip(tip) => {
-                tip.iter().try_for_each(|tip| self.announcement(from, honest, tip))
-            }
-            ChainResponse::Final(range) => {
-                range.finalization.iter().try_for_each(|c| self.certificate(from, honest, c))
-            }
-            ChainResponse::Proposal(proposal) => {
-                proposal.iter().try_for_each(|p| self.proposal(from, honest, p))
-            }
-            ChainResponse::Certificates(certificates) => {
-                certificates.iter().try_for_each(|c| self.certificate(from, honest, c))
-            }
+            ChainResponse::Tip(tip) => tip
+                .iter()
+                .try_for_each(|tip| self.announcement(from, honest, tip)),
+            ChainResponse::Final(range) => range
+                .finalization
+                .iter()
+                .try_for_each(|c| self.certificate(from, honest, c)),
+            ChainResponse::Proposal(proposal) => proposal
+                .iter()
+                .try_for_each(|p| self.proposal(from, honest, p)),
+            ChainResponse::Certificates(certificates) => certificates
+                .iter()
+                .try_for_each(|c| self.certificate(from, honest, c)),
         }
     }
 
     fn certificate(&mut self, from: NodeIndex, honest: bool, certificate: &Certificate) -> Checked {
-        let Certificate { epoch, view, statement, signatures } = certificate;
+        let Certificate {
+            epoch,
+            view,
+            statement,
+            signatures,
+        } = certificate;
         let mut power = Power(0);
         for (signer, signature) in signatures {
             let vote = Vote {
@@ -108,7 +119,10 @@ impl Votes {
                 signature: signature.clone(),
             };
             self.vote(from, honest, &vote)?;
-            let found = self.validators.get(*signer).map_or(0, |validator| validator.power.0);
+            let found = self
+                .validators
+                .get(*signer)
+                .map_or(0, |validator| validator.power.0);
             power = Power(power.0.saturating_add(found));
         }
         if honest && power < self.validators.quorum() {
@@ -121,13 +135,20 @@ impl Votes {
     fn proposal(&mut self, from: NodeIndex, honest: bool, proposal: &Proposal) -> Checked {
         let leader = self.validators.leader(proposal.view);
         let subject = proposal.subject();
-        let known = self.views.get(&proposal.view).and_then(|tally| tally.proposed.get(&leader));
+        let known = self
+            .views
+            .get(&proposal.view)
+            .and_then(|tally| tally.proposed.get(&leader));
         if known == Some(&subject) {
             return Ok(());
         }
         let key = self.validators.get(leader).map(|validator| validator.key);
         if key.is_none_or(|key| proposal.verify(&self.network, &key).is_err()) {
-            return self.forged(from, honest, format!("a proposal of view {}", proposal.view));
+            return self.forged(
+                from,
+                honest,
+                format!("a proposal of view {}", proposal.view),
+            );
         }
         if let Some(known) = known
             && self.byzantine != Some(leader)
@@ -138,7 +159,11 @@ impl Votes {
             );
             return Err(Violation::new(Check::DoubleVote, what));
         }
-        self.views.entry(proposal.view).or_default().proposed.insert(leader, subject);
+        self.views
+            .entry(proposal.view)
+            .or_default()
+            .proposed
+            .insert(leader, subject);
         Ok(())
     }
 
@@ -151,8 +176,17 @@ impl Votes {
     }
 
     fn vote(&mut self, from: NodeIndex, honest: bool, vote: &Vote) -> Checked {
-        let Vote { view, statement, signer, .. } = vote;
-        if self.views.get(view).is_some_and(|tally| tally.has(statement, *signer)) {
+        let Vote {
+            view,
+            statement,
+            signer,
+            ..
+        } = vote;
+        if self
+            .views
+            .get(view)
+            .is_some_and(|tally| tally.has(statement, *signer))
+        {
             return Ok(());
         }
         let key = self.validators.get(*signer).map(|validator| validator.key);
@@ -171,16 +205,26 @@ impl Votes {
     }
 
     fn quorums(&self, view: View) -> Checked {
-        let Some(tally) = self.views.get(&view) else { return Ok(()) };
+        let Some(tally) = self.views.get(&view) else {
+            return Ok(());
+        };
         let quorum = |signers: &BTreeSet<ValidatorIndex>| {
-            let power = signers.iter().filter_map(|signer| self.validators.get(*signer));
+            let power = signers
+                .iter()
+                .filter_map(|signer| self.validators.get(*signer));
             Power(power.map(|validator| validator.power.0).sum()) >= self.validators.quorum()
         };
         if quorum(&tally.nullify) && tally.finalize.values().any(quorum) {
             let what = format!("view {view} has a finalization and a nullification");
             return Err(Violation::new(Check::Certificates, what));
         }
-        if tally.notarize.values().filter(|signers| quorum(signers)).count() > 1 {
+        if tally
+            .notarize
+            .values()
+            .filter(|signers| quorum(signers))
+            .count()
+            > 1
+        {
             let what = format!("view {view} has two notarizations");
             return Err(Violation::new(Check::Certificates, what));
         }
@@ -215,7 +259,9 @@ impl Tally {
     /// What a validator said that contradicts itself.
     fn contradiction(&self, signer: ValidatorIndex) -> Option<&'static str> {
         let count = |said: &BTreeMap<Subject, BTreeSet<ValidatorIndex>>| {
-            said.values().filter(|signers| signers.contains(&signer)).count()
+            said.values()
+                .filter(|signers| signers.contains(&signer))
+                .count()
         };
         if count(&self.notarize) > 1 {
             return Some("notarized two blocks");
@@ -254,34 +300,67 @@ mod tests {
         fn says(&mut self, signer: u16, statement: Statement) -> Result<(), Check> {
             let (view, epoch) = (View(3), self.plan.validators.epoch());
             let signed = statement.to_sign(&self.plan.network, epoch, view);
-            let key = self.plan.keys[usize::from(signer)].validator.as_ref().unwrap();
+            let key = self.plan.keys[usize::from(signer)]
+                .validator
+                .as_ref()
+                .unwrap();
             let signature = VoteSignature::Ed25519(key.sign(&signed));
-            let vote = Vote { epoch, view, statement, signer: ValidatorIndex(signer), signature };
-            let message = ConsensusMessage::Vote { vote, repeated: false };
-            self.votes.message(usize::from(signer), true, &message).map_err(|found| found.check)
+            let vote = Vote {
+                epoch,
+                view,
+                statement,
+                signer: ValidatorIndex(signer),
+                signature,
+            };
+            let message = ConsensusMessage::Vote {
+                vote,
+                repeated: false,
+            };
+            self.votes
+                .message(usize::from(signer), true, &message)
+                .map_err(|found| found.check)
         }
     }
 
     fn block(name: &'static [u8]) -> Subject {
-        Subject { parent_view: View(2), block: BlockId(Digest::of("decube/test/1", &[name])) }
+        Subject {
+            parent_view: View(2),
+            block: BlockId(Digest::of("decube/test/1", &[name])),
+        }
     }
 
     #[test]
     fn an_honest_key_that_contradicts_itself_is_found() {
         for (first, second, found) in [
             (Statement::Notarize(block(b"a")), Statement::Nullify, None),
-            (Statement::Notarize(block(b"a")), Statement::Finalize(block(b"a")), None),
+            (
+                Statement::Notarize(block(b"a")),
+                Statement::Finalize(block(b"a")),
+                None,
+            ),
             (
                 Statement::Notarize(block(b"a")),
                 Statement::Notarize(block(b"b")),
                 Some(Check::DoubleVote),
             ),
-            (Statement::Nullify, Statement::Finalize(block(b"a")), Some(Check::DoubleVote)),
-            (Statement::Finalize(block(b"a")), Statement::Nullify, Some(Check::DoubleVote)),
+            (
+                Statement::Nullify,
+                Statement::Finalize(block(b"a")),
+                Some(Check::DoubleVote),
+            ),
+            (
+                Statement::Finalize(block(b"a")),
+                Statement::Nullify,
+                Some(Check::DoubleVote),
+            ),
         ] {
             let mut table = table(None);
             assert_eq!(table.says(0, first), Ok(()));
-            assert_eq!(table.says(0, second).err(), found, "{first:?} then {second:?}");
+            assert_eq!(
+                table.says(0, second).err(),
+                found,
+                "{first:?} then {second:?}"
+            );
             let mut known_cheat = self::table(Some(0));
             assert_eq!(known_cheat.says(0, first), Ok(()));
             assert_eq!(known_cheat.says(0, second), Ok(()));
@@ -304,7 +383,10 @@ mod tests {
             assert_eq!(blind.says(signer, Statement::Nullify), Ok(()));
         }
         assert_eq!(blind.says(0, Statement::Finalize(block(b"a"))), Ok(()));
-        assert_eq!(blind.says(1, Statement::Finalize(block(b"a"))), Err(Check::DoubleVote));
+        assert_eq!(
+            blind.says(1, Statement::Finalize(block(b"a"))),
+            Err(Check::DoubleVote)
+        );
     }
 
     #[test]
@@ -317,9 +399,15 @@ mod tests {
             signer: ValidatorIndex(1),
             signature: VoteSignature::Ed25519(decube_crypto::Signature::from_bytes([7; 64])),
         };
-        let message = ConsensusMessage::Vote { vote, repeated: false };
+        let message = ConsensusMessage::Vote {
+            vote,
+            repeated: false,
+        };
         assert_eq!(table.votes.message(0, false, &message), Ok(()));
-        let found = table.votes.message(0, true, &message).map_err(|found| found.check);
+        let found = table
+            .votes
+            .message(0, true, &message)
+            .map_err(|found| found.check);
         assert_eq!(found, Err(Check::Forgery));
     }
 }

@@ -129,7 +129,11 @@ impl World {
                 }
             }
         }
-        let fault = if one_way { Fault::AsymmetricPartition } else { Fault::Partition };
+        let fault = if one_way {
+            Fault::AsymmetricPartition
+        } else {
+            Fault::Partition
+        };
         self.counts.count(fault);
         self.log(format_args!("{} around {side:?}", fault.name()));
         for (from, to) in &directions {
@@ -137,7 +141,14 @@ impl World {
             // Silence is noticed after a while, if it lasts.
             let delay = self.random.millis(300, 3_000);
             let generation = self.links.generation(*from, *to);
-            self.after(delay, Event::Notice { node: *from, peer: *to, generation });
+            self.after(
+                delay,
+                Event::Notice {
+                    node: *from,
+                    peer: *to,
+                    generation,
+                },
+            );
         }
         let lasts = self.random.millis(200, 4_000);
         self.after(lasts, Event::Reunite(directions));
@@ -155,8 +166,14 @@ impl World {
 
     fn disconnect_one(&mut self) -> Result<(), Violation> {
         let connected = self.links.connected();
-        let Some(&(node, peer)) = self.random.pick(&connected) else { return Ok(()) };
-        let (node, peer) = if self.random.chance(0.5) { (node, peer) } else { (peer, node) };
+        let Some(&(node, peer)) = self.random.pick(&connected) else {
+            return Ok(());
+        };
+        let (node, peer) = if self.random.chance(0.5) {
+            (node, peer)
+        } else {
+            (peer, node)
+        };
         let generation = self.links.generation(node, peer);
         self.disconnected(node, peer)?;
         if self.random.chance(0.5) {
@@ -166,7 +183,14 @@ impl World {
         } else {
             self.counts.count(Fault::LateDisconnect);
             let delay = self.random.millis(10, 1_500);
-            self.after(delay, Event::Notice { node: peer, peer: node, generation });
+            self.after(
+                delay,
+                Event::Notice {
+                    node: peer,
+                    peer: node,
+                    generation,
+                },
+            );
         }
         Ok(())
     }
@@ -183,9 +207,17 @@ impl World {
         let node = self.any_node();
         let by = i64::try_from(self.random.within(1, CLOCK_JUMP_MS)).unwrap_or(0);
         let ahead = self.random.chance(0.5);
-        self.counts.count(if ahead { Fault::ClockAhead } else { Fault::ClockBack });
-        self.log(format_args!("n{node} has its clock jump by {by} ms, ahead {ahead}"));
-        self.nodes[node].clock.set_offset(if ahead { by } else { -by });
+        self.counts.count(if ahead {
+            Fault::ClockAhead
+        } else {
+            Fault::ClockBack
+        });
+        self.log(format_args!(
+            "n{node} has its clock jump by {by} ms, ahead {ahead}"
+        ));
+        self.nodes[node]
+            .clock
+            .set_offset(if ahead { by } else { -by });
         let lasts = self.random.millis(100, 5_000);
         self.after(lasts, Event::SetClock(node));
     }
@@ -194,7 +226,10 @@ impl World {
     pub(super) fn heal(&mut self) -> Result<(), Violation> {
         let height = self.chain.height();
         self.log(format_args!("everything is healed at height {height}"));
-        self.healed = Some(super::Healed { at: self.now, height });
+        self.healed = Some(super::Healed {
+            at: self.now,
+            height,
+        });
         self.links.calm();
         for node in 0..self.nodes.len() {
             self.nodes[node].clock.set_offset(0);

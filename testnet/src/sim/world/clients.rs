@@ -1,8 +1,9 @@
 //! The users: they create, edit, commit and remove, at all nodes and at once.
 
-
 use decube_protocols::documents::content::{EditCause, EditError};
-use decube_protocols::documents::{self, Command, CommandError, DocumentStatus, Edit, Reply, Source};
+use decube_protocols::documents::{
+    self, Command, CommandError, DocumentStatus, Edit, Reply, Source,
+};
 use decube_protocols::submission::{self, Wish};
 use decube_protocols::types::{
     CollectionId, CollectionName, CommitEntry, DocumentId, DocumentName, Heads, RequestId,
@@ -29,7 +30,9 @@ impl World {
         let pace = self.plan.pace;
         let delay = self.random.time(pace / 4, pace * 2);
         self.after(delay, Event::Users);
-        let Some(node) = self.any_user() else { return Ok(()) };
+        let Some(node) = self.any_user() else {
+            return Ok(());
+        };
         if self.collections.len() < COLLECTIONS && self.random.chance(0.3) {
             return self.create_collection(node);
         }
@@ -80,7 +83,9 @@ impl World {
 
     fn command(&mut self, node: NodeIndex, command: Command, intent: Intent) -> Done {
         let life = self.nodes[node].life;
-        let Some(running) = self.nodes[node].running.as_mut() else { return Ok(()) };
+        let Some(running) = self.nodes[node].running.as_mut() else {
+            return Ok(());
+        };
         let id = RequestId(running.number());
         self.intents.insert((node, life, id), intent);
         let input = documents::Input::Command { id, command };
@@ -88,7 +93,9 @@ impl World {
     }
 
     fn wish(&mut self, node: NodeIndex, wish: Wish) -> Done {
-        let Some(running) = self.nodes[node].running.as_mut() else { return Ok(()) };
+        let Some(running) = self.nodes[node].running.as_mut() else {
+            return Ok(());
+        };
         let id = RequestId(running.number());
         self.log(format_args!("n{node} wishes {id}: {}", short(&wish)));
         let input = submission::Input::Wish { id, wish };
@@ -99,9 +106,14 @@ impl World {
         // Users of several nodes may take the same name at once.
         self.names += 1;
         let name = format!("collection-{}", self.names / 2);
-        let Ok(name) = CollectionName::new(name) else { return Ok(()) };
+        let Ok(name) = CollectionName::new(name) else {
+            return Ok(());
+        };
         let replicas = self.nodes.len() as u64;
-        let quorum = self.random.chance(0.3).then(|| self.random.within(1, replicas / 2));
+        let quorum = self
+            .random
+            .chance(0.3)
+            .then(|| self.random.within(1, replicas / 2));
         let write_quorum = quorum.and_then(|quorum| u16::try_from(quorum).ok());
         self.wish(node, Wish::CreateCollection { name, write_quorum })
     }
@@ -116,7 +128,11 @@ impl World {
             return Ok(());
         };
         let content = json!({"title": "", "items": [], "votes": {"$counter": 0}});
-        let command = Command::Create { collection, name, content: Some(content) };
+        let command = Command::Create {
+            collection,
+            name,
+            content: Some(content),
+        };
         self.command(node, command, Intent::Create)
     }
 
@@ -126,13 +142,20 @@ impl World {
             0 => json!({"op": "set", "pointer": format!("/key{}", number % 7), "value": number}),
             1 => json!({"op": "insert", "pointer": "/items", "index": 0, "value": number}),
             2 => json!({"op": "increment", "pointer": "/votes", "by": 1}),
-            _ => json!({"op": "splice", "pointer": "/title", "index": 0, "insert": format!("{number} ")}),
+            _ => {
+                json!({"op": "splice", "pointer": "/title", "index": 0, "insert": format!("{number} ")})
+            }
         };
         let edits = match serde_json::from_value::<Edit>(edit) {
             Ok(edit) => vec![edit],
             Err(error) => return Err(Violation::new(Check::Failure, error.to_string())),
         };
-        let command = Command::Edit { document, at: None, edits, message: None };
+        let command = Command::Edit {
+            document,
+            at: None,
+            edits,
+            message: None,
+        };
         self.command(node, command, Intent::Edit(document))
     }
 
@@ -141,12 +164,7 @@ impl World {
         self.command(node, Command::Remove { document }, Intent::Remove(document))
     }
 
-    fn commit(
-        &mut self,
-        node: NodeIndex,
-        first: DocumentId,
-        second: Option<DocumentId>,
-    ) -> Done {
+    fn commit(&mut self, node: NodeIndex, first: DocumentId, second: Option<DocumentId>) -> Done {
         let mut requests = Vec::new();
         for document in [Some(first), second].into_iter().flatten() {
             requests.extend(self.receipt_request(node, document)?);
@@ -164,15 +182,26 @@ impl World {
         node: NodeIndex,
         document: DocumentId,
     ) -> Result<Option<documents::ReceiptRequest>, Violation> {
-        let Some(running) = self.nodes[node].running.as_ref() else { return Ok(None) };
+        let Some(running) = self.nodes[node].running.as_ref() else {
+            return Ok(None);
+        };
         let stored = running.store.documents().document(&document);
         let stored = stored.map_err(|error| Violation::new(Check::Failure, error.to_string()))?;
-        let Some(stored) = stored else { return Ok(None) };
-        let DocumentStatus::Live(heads) = stored.status else { return Ok(None) };
-        let Ok(heads) = Heads::new(heads) else { return Ok(None) };
+        let Some(stored) = stored else {
+            return Ok(None);
+        };
+        let DocumentStatus::Live(heads) = stored.status else {
+            return Ok(None);
+        };
+        let Ok(heads) = Heads::new(heads) else {
+            return Ok(None);
+        };
         let height = self.chain.reported(node);
         let before = self.chain.committed(&document, height);
-        let previous = before.as_ref().map(|(entry, _)| entry.heads.clone()).unwrap_or_default();
+        let previous = before
+            .as_ref()
+            .map(|(entry, _)| entry.heads.clone())
+            .unwrap_or_default();
         let entry = CommitEntry {
             collection: stored.collection,
             document,
@@ -235,7 +264,9 @@ impl World {
 fn short(wish: &Wish) -> String {
     match wish {
         Wish::Commit(requests) => {
-            let ids = requests.iter().map(|request| request.entry.document.to_string());
+            let ids = requests
+                .iter()
+                .map(|request| request.entry.document.to_string());
             format!("commit {}", ids.collect::<Vec<_>>().join(" "))
         }
         Wish::CreateCollection { name, .. } => format!("collection {name}"),

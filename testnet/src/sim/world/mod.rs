@@ -47,9 +47,18 @@ const MAX_EVENTS_AT_ONCE: u32 = 50_000;
 #[derive(Debug)]
 pub(super) enum Event {
     /// A message on the long-lived stream arrives.
-    Message { from: NodeIndex, to: NodeIndex, generation: u64, message: ConsensusMessage },
+    Message {
+        from: NodeIndex,
+        to: NodeIndex,
+        generation: u64,
+        message: ConsensusMessage,
+    },
     /// A request arrives.
-    Request { to: NodeIndex, generation: u64, asked: Asked },
+    Request {
+        to: NodeIndex,
+        generation: u64,
+        asked: Asked,
+    },
     /// A response arrives.
     Response {
         from: NodeIndex,
@@ -60,7 +69,11 @@ pub(super) enum Event {
         answer: Answer,
     },
     /// A request had its time.
-    RequestDue { node: NodeIndex, life: u64, token: u64 },
+    RequestDue {
+        node: NodeIndex,
+        life: u64,
+        token: u64,
+    },
     /// A gossip message arrives from a neighbour.
     Gossip {
         from: NodeIndex,
@@ -71,11 +84,23 @@ pub(super) enum Event {
         gossip: Gossip,
     },
     /// A write reached the disk.
-    Written { node: NodeIndex, life: u64, worker: WorkerName },
+    Written {
+        node: NodeIndex,
+        life: u64,
+        worker: WorkerName,
+    },
     /// A core wants to be woken.
-    Wake { node: NodeIndex, life: u64, worker: WorkerName },
+    Wake {
+        node: NodeIndex,
+        life: u64,
+        worker: WorkerName,
+    },
     /// A node notices that a connection is gone, if it is.
-    Notice { node: NodeIndex, peer: NodeIndex, generation: u64 },
+    Notice {
+        node: NodeIndex,
+        peer: NodeIndex,
+        generation: u64,
+    },
     /// Two nodes try to connect.
     Dial(NodeIndex, NodeIndex),
     /// A node starts.
@@ -154,8 +179,9 @@ impl World {
         let mut random = Random::new(seed);
         let plan = Plan::draw(&mut random);
         let byzantine = plan.byzantine.and_then(|(node, _)| plan.validator(node));
-        let nodes: Vec<Node> =
-            (0..plan.keys.len()).map(|node| start::new_node(&plan, node, mutant)).collect();
+        let nodes: Vec<Node> = (0..plan.keys.len())
+            .map(|node| start::new_node(&plan, node, mutant))
+            .collect();
         let mut world = Self {
             links: Links::new(plan.link, nodes.len()),
             votes: Votes::new(plan.network, plan.validators.clone(), byzantine),
@@ -181,7 +207,15 @@ impl World {
     }
 
     fn begin(&mut self, seed: u64) {
-        let Plan { keys, byzantine, link, joined, encoded, chaos, .. } = &self.plan;
+        let Plan {
+            keys,
+            byzantine,
+            link,
+            joined,
+            encoded,
+            chaos,
+            ..
+        } = &self.plan;
         let (nodes, chaos) = (keys.len(), *chaos);
         let text = format!(
             "seed {seed}: {nodes} nodes, {} validators, byzantine {byzantine:?}, {link:?}, \
@@ -227,25 +261,46 @@ impl World {
 
     fn step(&mut self, event: Event) -> Result<(), Violation> {
         match event {
-            Event::Message { from, to, generation, message } => {
-                self.message_arrives(from, to, generation, message)
-            }
-            Event::Request { to, generation, asked } => {
-                self.request_arrives(to, generation, asked)
-            }
-            Event::Response { from, to, life, token, generation, answer } => {
+            Event::Message {
+                from,
+                to,
+                generation,
+                message,
+            } => self.message_arrives(from, to, generation, message),
+            Event::Request {
+                to,
+                generation,
+                asked,
+            } => self.request_arrives(to, generation, asked),
+            Event::Response {
+                from,
+                to,
+                life,
+                token,
+                generation,
+                answer,
+            } => {
                 if !self.links.arrives(from, to, generation) {
                     return Ok(());
                 }
                 self.response_arrives(to, life, token, Ok(answer))
             }
             Event::RequestDue { node, life, token } => self.request_due(node, life, token),
-            Event::Gossip { from, to, source, id, again, gossip } => {
-                self.gossip_arrives(from, to, source, id, again, gossip)
-            }
+            Event::Gossip {
+                from,
+                to,
+                source,
+                id,
+                again,
+                gossip,
+            } => self.gossip_arrives(from, to, source, id, again, gossip),
             Event::Written { node, life, worker } => self.written(node, life, worker),
             Event::Wake { node, life, worker } => self.woken(node, life, worker),
-            Event::Notice { node, peer, generation } => self.notice(node, peer, generation),
+            Event::Notice {
+                node,
+                peer,
+                generation,
+            } => self.notice(node, peer, generation),
             Event::Dial(node, peer) => self.dialed(node, peer),
             Event::Start(node) => self.start(node),
             Event::Break(kind) => self.break_something(kind),

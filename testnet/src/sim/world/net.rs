@@ -22,13 +22,26 @@ impl World {
     /// Hands an input to a worker behind all that happens at this moment already.
     pub(super) fn hand_later(&mut self, index: NodeIndex, worker: WorkerName, input: Input) {
         let life = self.nodes[index].life;
-        let Some(running) = self.nodes[index].running.as_mut() else { return };
+        let Some(running) = self.nodes[index].running.as_mut() else {
+            return;
+        };
         running.worker(worker).inbox.push_back(input);
-        self.queue.push(self.now, Event::Wake { node: index, life, worker });
+        self.queue.push(
+            self.now,
+            Event::Wake {
+                node: index,
+                life,
+                worker,
+            },
+        );
     }
 
     fn encoded<T: Encoded>(&self, message: T) -> Result<T, Violation> {
-        if self.plan.encoded { message.recode() } else { Ok(message) }
+        if self.plan.encoded {
+            message.recode()
+        } else {
+            Ok(message)
+        }
     }
 
     /// Puts a consensus message on the stream to `to`.
@@ -46,7 +59,15 @@ impl World {
         let (random, counts) = (&mut self.random, &mut self.counts);
         for at in self.links.stream(from, to, self.now, random, counts) {
             let message = message.clone();
-            self.queue.push(at, Event::Message { from, to, generation, message });
+            self.queue.push(
+                at,
+                Event::Message {
+                    from,
+                    to,
+                    generation,
+                    message,
+                },
+            );
         }
         Ok(())
     }
@@ -62,6 +83,9 @@ impl World {
             return Ok(());
         }
         self.log(format_args!("n{from} -> n{to} {}", Short(&message)));
+        if let Some(behaviour) = &mut self.nodes[to].behaviour {
+            behaviour.hear(&message);
+        }
         let from = self.plan.keys[from].id;
         let input = Input::Commit(commit::Input::Message { from, message });
         self.hand(to, WorkerName::Consensus, input)
@@ -77,54 +101,108 @@ impl World {
         id: RequestId,
         question: Question,
     ) -> Done {
-        let to_node = self.plan.node(&to).filter(|peer| self.links.is_up(from, *peer));
+        let to_node = self
+            .plan
+            .node(&to)
+            .filter(|peer| self.links.is_up(from, *peer));
         let life = self.nodes[from].life;
-        let Some(running) = self.nodes[from].running.as_mut() else { return Ok(()) };
+        let Some(running) = self.nodes[from].running.as_mut() else {
+            return Ok(());
+        };
         let Some(peer) = to_node else {
-            let outstanding = Outstanding { to: from, origin, id };
+            let outstanding = Outstanding {
+                to: from,
+                origin,
+                id,
+            };
             let failure = Err(RequestFailure::NotConnected);
             let (_, input) = Running::response(&outstanding, to, failure);
             self.hand_later(from, worker, input);
             return Ok(());
         };
         let token = running.number();
-        running.outstanding.insert(token, Outstanding { to: peer, origin, id });
-        self.after(REQUEST_TIMEOUT, Event::RequestDue { node: from, life, token });
+        running.outstanding.insert(
+            token,
+            Outstanding {
+                to: peer,
+                origin,
+                id,
+            },
+        );
+        self.after(
+            REQUEST_TIMEOUT,
+            Event::RequestDue {
+                node: from,
+                life,
+                token,
+            },
+        );
         let question = self.encoded(question)?;
         let generation = self.links.generation(from, peer);
         let (random, counts) = (&mut self.random, &mut self.counts);
         if let Some(at) = self.links.single(from, peer, self.now, random, counts) {
-            let asked = Asked { from, life, token, question };
-            self.queue.push(at, Event::Request { to: peer, generation, asked });
+            let asked = Asked {
+                from,
+                life,
+                token,
+                question,
+            };
+            self.queue.push(
+                at,
+                Event::Request {
+                    to: peer,
+                    generation,
+                    asked,
+                },
+            );
         }
         Ok(())
     }
 
-    pub(super) fn request_arrives(
-        &mut self,
-        to: NodeIndex,
-        generation: u64,
-        asked: Asked,
-    ) -> Done {
-        let Asked { from, life, token, question } = asked;
+    pub(super) fn request_arrives(&mut self, to: NodeIndex, generation: u64, asked: Asked) -> Done {
+        let Asked {
+            from,
+            life,
+            token,
+            question,
+        } = asked;
         if !self.links.arrives(from, to, generation) {
             return Ok(());
         }
         self.log(format_args!("n{from} -> n{to} asks {token} {question}"));
         let peer = self.plan.keys[from].id;
-        let Some(running) = self.nodes[to].running.as_mut() else { return Ok(()) };
-        let id = running.open(Asker::Peer { node: from, life, token, generation });
+        let Some(running) = self.nodes[to].running.as_mut() else {
+            return Ok(());
+        };
+        let id = running.open(Asker::Peer {
+            node: from,
+            life,
+            token,
+            generation,
+        });
         let (worker, input) = match question {
             Question::Chain(request) => {
-                let input = commit::Input::Request { from: peer, id, request };
+                let input = commit::Input::Request {
+                    from: peer,
+                    id,
+                    request,
+                };
                 (WorkerName::Consensus, Input::Commit(input))
             }
             Question::Transactions(transactions) => {
-                let input = commit::Input::Transactions { from: peer, id, transactions };
+                let input = commit::Input::Transactions {
+                    from: peer,
+                    id,
+                    transactions,
+                };
                 (WorkerName::Consensus, Input::Commit(input))
             }
             Question::Sync(request) => {
-                let input = documents::Input::Request { from: peer, id, request };
+                let input = documents::Input::Request {
+                    from: peer,
+                    id,
+                    request,
+                };
                 (WorkerName::Documents, Input::Documents(input))
             }
         };
@@ -133,14 +211,29 @@ impl World {
 
     /// Sends the answer to a request of another node.
     pub(super) fn respond(&mut self, from: NodeIndex, asker: Asker, answer: Answer) -> Done {
-        let Asker::Peer { node: to, life, token, generation } = asker else { return Ok(()) };
+        let Asker::Peer {
+            node: to,
+            life,
+            token,
+            generation,
+        } = asker
+        else {
+            return Ok(());
+        };
         if !self.links.arrives(to, from, generation) {
             return Ok(());
         }
         let answer = self.encoded(answer)?;
         let (random, counts) = (&mut self.random, &mut self.counts);
         if let Some(at) = self.links.single(from, to, self.now, random, counts) {
-            let event = Event::Response { from, to, life, token, generation, answer };
+            let event = Event::Response {
+                from,
+                to,
+                life,
+                token,
+                generation,
+                answer,
+            };
             self.queue.push(at, event);
         }
         Ok(())
@@ -157,10 +250,15 @@ impl World {
         let Some(running) = node.running.as_mut().filter(|_| node.life == life) else {
             return Ok(());
         };
-        let Some(outstanding) = running.outstanding.remove(&token) else { return Ok(()) };
+        let Some(outstanding) = running.outstanding.remove(&token) else {
+            return Ok(());
+        };
         match &result {
             Ok(answer) => {
-                self.log(format_args!("n{} -> n{to} answers {token} {answer}", outstanding.to));
+                self.log(format_args!(
+                    "n{} -> n{to} answers {token} {answer}",
+                    outstanding.to
+                ));
             }
             Err(failure) => self.log(format_args!("n{to} has no answer to {token}: {failure}")),
         }
@@ -170,7 +268,10 @@ impl World {
     }
 
     pub(super) fn request_due(&mut self, node: NodeIndex, life: u64, token: u64) -> Done {
-        let waiting = self.nodes[node].running.as_ref().filter(|_| self.nodes[node].life == life);
+        let waiting = self.nodes[node]
+            .running
+            .as_ref()
+            .filter(|_| self.nodes[node].life == life);
         if waiting.is_some_and(|running| running.outstanding.contains_key(&token)) {
             self.counts.count(Fault::RequestTimeout);
         }
@@ -205,7 +306,17 @@ impl World {
             let arrivals = self.links.gossip(from, to, self.now, random, counts);
             for (copy, at) in arrivals.into_iter().enumerate() {
                 let (again, gossip) = (copy > 0, gossip.clone());
-                self.queue.push(at, Event::Gossip { from, to, source, id, again, gossip });
+                self.queue.push(
+                    at,
+                    Event::Gossip {
+                        from,
+                        to,
+                        source,
+                        id,
+                        again,
+                        gossip,
+                    },
+                );
             }
         }
         Ok(())
@@ -223,7 +334,9 @@ impl World {
         if !self.links.is_up(to, from) {
             return Ok(());
         }
-        let Some(running) = self.nodes[to].running.as_mut() else { return Ok(()) };
+        let Some(running) = self.nodes[to].running.as_mut() else {
+            return Ok(());
+        };
         let worker = match &gossip {
             Gossip::Final(_) => WorkerName::Consensus,
             // Only who knows the collection listens to its topic.
@@ -237,7 +350,16 @@ impl World {
             return Ok(());
         }
         self.log(format_args!("n{source} => n{to} by n{from} {id} {gossip}"));
-        self.hand(to, worker, Input::Gossip { id, from, source, gossip })
+        self.hand(
+            to,
+            worker,
+            Input::Gossip {
+                id,
+                from,
+                source,
+                gossip,
+            },
+        )
     }
 
     /// Lets two nodes dial each other before long.
@@ -300,7 +422,10 @@ impl World {
         let life = self.nodes[node].life;
         let failed: Vec<u64> = match &self.nodes[node].running {
             Some(running) => {
-                let failed = running.outstanding.iter().filter(|(_, asked)| asked.to == peer);
+                let failed = running
+                    .outstanding
+                    .iter()
+                    .filter(|(_, asked)| asked.to == peer);
                 failed.map(|(token, _)| *token).collect()
             }
             None => return Ok(()),
@@ -317,7 +442,14 @@ impl World {
         if same && self.links.is_up(node, peer) && self.links.is_broken(node, peer) {
             self.disconnected(node, peer)?;
             let delay = self.random.millis(1, 1_500);
-            self.after(delay, Event::Notice { node: peer, peer: node, generation });
+            self.after(
+                delay,
+                Event::Notice {
+                    node: peer,
+                    peer: node,
+                    generation,
+                },
+            );
         }
         self.dial_later(node, peer);
         Ok(())
@@ -343,10 +475,18 @@ impl std::fmt::Display for Short<'_> {
             }
             ConsensusMessage::Vote { vote, repeated } => {
                 let again = if *repeated { " again" } else { "" };
-                write!(f, "{}: view {} {:?}{again}", vote.signer, vote.view, vote.statement)
+                write!(
+                    f,
+                    "{}: view {} {:?}{again}",
+                    vote.signer, vote.view, vote.statement
+                )
             }
             ConsensusMessage::Certificate(certificate) => {
-                write!(f, "certificate of view {} {:?}", certificate.view, certificate.statement)
+                write!(
+                    f,
+                    "certificate of view {} {:?}",
+                    certificate.view, certificate.statement
+                )
             }
             ConsensusMessage::Transactions(transactions) => {
                 write!(f, "{} transactions", transactions.len())

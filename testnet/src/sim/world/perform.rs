@@ -22,9 +22,12 @@ impl World {
             Effect::Commit(effect) => self.perform_commit(index, effect),
             Effect::Submission(effect) => self.perform_submission(index, effect),
             Effect::Documents(effect) => self.perform_documents(index, effect),
-            Effect::Forward { id, from, source, gossip } => {
-                self.spread(index, Some(from), source, id, &gossip)
-            }
+            Effect::Forward {
+                id,
+                from,
+                source,
+                gossip,
+            } => self.spread(index, Some(from), source, id, &gossip),
         }
     }
 
@@ -43,11 +46,20 @@ impl World {
             }
             commit::Effect::Request { to, id, request } => {
                 let question = Question::Chain(request);
-                self.ask(index, WorkerName::Consensus, to, Origin::Commit, id, question)
+                self.ask(
+                    index,
+                    WorkerName::Consensus,
+                    to,
+                    Origin::Commit,
+                    id,
+                    question,
+                )
             }
             commit::Effect::Respond { id, response } => self.respond_chain(index, id, response),
             commit::Effect::RespondTransactions { id, results } => {
-                let Some(running) = self.nodes[index].running.as_mut() else { return Ok(()) };
+                let Some(running) = self.nodes[index].running.as_mut() else {
+                    return Ok(());
+                };
                 match running.answered(id) {
                     Some(Asker::Own(id)) => {
                         let result = Answer::Transactions(results).into_transaction();
@@ -62,7 +74,11 @@ impl World {
                     None => Ok(()),
                 }
             }
-            commit::Effect::Publish(announcement) => {
+            commit::Effect::Publish(mut announcement) => {
+                let (random, counts) = (&mut self.random, &mut self.counts);
+                if let Some(behaviour) = &mut self.nodes[index].behaviour {
+                    behaviour.publish(&mut Context { random, counts }, &mut announcement);
+                }
                 let honest = self.plan.is_honest(index);
                 self.votes.announcement(index, honest, &announcement)?;
                 self.publish(index, Gossip::Final(announcement))
@@ -89,7 +105,10 @@ impl World {
 
     /// A consensus message leaves a node, or what a Byzantine one makes of it.
     fn say(&mut self, index: NodeIndex, to: NodeIndex, message: ConsensusMessage) -> Done {
-        let mut context = Context { random: &mut self.random, counts: &mut self.counts };
+        let mut context = Context {
+            random: &mut self.random,
+            counts: &mut self.counts,
+        };
         let messages = match &mut self.nodes[index].behaviour {
             Some(behaviour) => behaviour.send(&mut context, to, message),
             None => vec![message],
@@ -103,21 +122,36 @@ impl World {
     }
 
     fn respond_chain(&mut self, index: NodeIndex, id: RequestId, response: ChainResponse) -> Done {
-        let Some(running) = self.nodes[index].running.as_mut() else { return Ok(()) };
-        let Some(asker) = running.answered(id) else { return Ok(()) };
-        let mut context = Context { random: &mut self.random, counts: &mut self.counts };
+        let Some(running) = self.nodes[index].running.as_mut() else {
+            return Ok(());
+        };
+        let Some(asker) = running.answered(id) else {
+            return Ok(());
+        };
+        let mut context = Context {
+            random: &mut self.random,
+            counts: &mut self.counts,
+        };
         let response = match &mut self.nodes[index].behaviour {
             Some(behaviour) => behaviour.respond(&mut context, response),
             None => Some(response),
         };
-        let Some(response) = response else { return Ok(()) };
-        self.votes.response(index, self.plan.is_honest(index), &response)?;
+        let Some(response) = response else {
+            return Ok(());
+        };
+        self.votes
+            .response(index, self.plan.is_honest(index), &response)?;
         self.respond(index, asker, Answer::Chain(response))
     }
 
     fn notified(&mut self, index: NodeIndex, event: commit::Event) -> Done {
         match &event {
-            commit::Event::Final { header, outcomes, committed, collections } => {
+            commit::Event::Final {
+                header,
+                outcomes,
+                committed,
+                collections,
+            } => {
                 let height = header.height;
                 self.log(format_args!(
                     "n{index} final {height} view {} block {:?} with {} transactions",
@@ -174,29 +208,61 @@ impl World {
             submission::Effect::RequestReceipts { to, id, requests } => {
                 let request = SyncRequest::Receipts(requests);
                 if to == self.plan.keys[index].id {
-                    let Some(running) = self.nodes[index].running.as_mut() else { return Ok(()) };
+                    let Some(running) = self.nodes[index].running.as_mut() else {
+                        return Ok(());
+                    };
                     let id = running.open(Asker::Own(id));
-                    let input = documents::Input::Request { from: to, id, request };
+                    let input = documents::Input::Request {
+                        from: to,
+                        id,
+                        request,
+                    };
                     self.documents_get(index, input);
                     return Ok(());
                 }
                 let question = Question::Sync(request);
-                self.ask(index, WorkerName::Consensus, to, Origin::Receipts, id, question)
+                self.ask(
+                    index,
+                    WorkerName::Consensus,
+                    to,
+                    Origin::Receipts,
+                    id,
+                    question,
+                )
             }
-            submission::Effect::RequestTransaction { to, id, transaction } => {
+            submission::Effect::RequestTransaction {
+                to,
+                id,
+                transaction,
+            } => {
                 let transactions = vec![*transaction];
                 if to == self.plan.keys[index].id {
                     let now = self.nodes[index].clock.read(self.now);
-                    let Some(running) = self.nodes[index].running.as_mut() else { return Ok(()) };
+                    let Some(running) = self.nodes[index].running.as_mut() else {
+                        return Ok(());
+                    };
                     let id = running.open(Asker::Own(id));
-                    let input = commit::Input::Transactions { from: to, id, transactions };
+                    let input = commit::Input::Transactions {
+                        from: to,
+                        id,
+                        transactions,
+                    };
                     let effects = running.cores.commit.handle(now, input);
                     let worker = running.worker(WorkerName::Consensus);
-                    worker.effects.extend(effects.into_iter().map(Effect::Commit));
+                    worker
+                        .effects
+                        .extend(effects.into_iter().map(Effect::Commit));
                     return Ok(());
                 }
                 let question = Question::Transactions(transactions);
-                self.ask(index, WorkerName::Consensus, to, Origin::Transaction, id, question)
+                self.ask(
+                    index,
+                    WorkerName::Consensus,
+                    to,
+                    Origin::Transaction,
+                    id,
+                    question,
+                )
             }
             submission::Effect::Report { id, progress } => {
                 self.log(format_args!("n{index} reports {id} {progress:?}"));
@@ -211,15 +277,25 @@ impl World {
     fn perform_documents(&mut self, index: NodeIndex, effect: documents::Effect) -> Done {
         match effect {
             documents::Effect::Persist(_) => Ok(()),
-            documents::Effect::Publish { collection, announcement } => {
-                self.publish(index, Gossip::Documents(collection, announcement))
-            }
+            documents::Effect::Publish {
+                collection,
+                announcement,
+            } => self.publish(index, Gossip::Documents(collection, announcement)),
             documents::Effect::Request { to, id, request } => {
                 let question = Question::Sync(request);
-                self.ask(index, WorkerName::Documents, to, Origin::Documents, id, question)
+                self.ask(
+                    index,
+                    WorkerName::Documents,
+                    to,
+                    Origin::Documents,
+                    id,
+                    question,
+                )
             }
             documents::Effect::Respond { id, response } => {
-                let Some(running) = self.nodes[index].running.as_mut() else { return Ok(()) };
+                let Some(running) = self.nodes[index].running.as_mut() else {
+                    return Ok(());
+                };
                 match running.answered(id) {
                     Some(Asker::Own(id)) => {
                         let result = Answer::Sync(response).into_receipts();
@@ -243,10 +319,14 @@ impl World {
 
     fn submission_gets(&mut self, index: NodeIndex, input: submission::Input) {
         let now = self.nodes[index].clock.read(self.now);
-        let Some(running) = self.nodes[index].running.as_mut() else { return };
+        let Some(running) = self.nodes[index].running.as_mut() else {
+            return;
+        };
         let effects = running.cores.submission.handle(now, input);
         let worker = running.worker(WorkerName::Consensus);
-        worker.effects.extend(effects.into_iter().map(Effect::Submission));
+        worker
+            .effects
+            .extend(effects.into_iter().map(Effect::Submission));
     }
 
     fn documents_get(&mut self, index: NodeIndex, input: documents::Input) {

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use decube_protocols::commit::{self, ChainSource};
-use decube_protocols::types::{
-    Action, CollectionId, CommitEntry, Height, NetworkId, Outcome,
-};
+use decube_protocols::types::{Action, CollectionId, CommitEntry, Height, NetworkId, Outcome};
 use decube_protocols::{documents, submission};
 use decube_store::{Identity, Store, StoreError, VoteLog};
 
@@ -26,11 +24,19 @@ const CACHE_BYTES: u64 = 96 * 1024;
 
 /// A node that was never started.
 pub(super) fn new_node(plan: &Plan, index: NodeIndex, mutant: Option<Mutant>) -> Node {
-    let behaviour = plan.byzantine.filter(|(node, _)| *node == index).and_then(|(_, kind)| {
-        let key = plan.keys[index].validator.clone()?;
-        let (network, epoch) = (plan.network, plan.validators.epoch());
-        Some(kind.behaviour(Signer { network, epoch, index: plan.validator(index)?, key }))
-    });
+    let behaviour = plan
+        .byzantine
+        .filter(|(node, _)| *node == index)
+        .and_then(|(_, kind)| {
+            let key = plan.keys[index].validator.clone()?;
+            let (network, epoch) = (plan.network, plan.validators.epoch());
+            Some(kind.behaviour(Signer {
+                network,
+                epoch,
+                index: plan.validator(index)?,
+                key,
+            }))
+        });
     Node {
         life: 0,
         clock: Clock::default(),
@@ -55,9 +61,18 @@ impl World {
         let node = &mut self.nodes[index];
         node.clock.restart(now);
         node.life += 1;
-        let validator = keys.validator.as_ref().map(decube_crypto::SecretKey::public);
-        let identity = Identity { network: self.plan.network, validator };
-        let store = node.disk.open(&identity).map_err(|error| failed(index, error))?;
+        let validator = keys
+            .validator
+            .as_ref()
+            .map(decube_crypto::SecretKey::public);
+        let identity = Identity {
+            network: self.plan.network,
+            validator,
+        };
+        let store = node
+            .disk
+            .open(&identity)
+            .map_err(|error| failed(index, error))?;
         if let VoteLog::Lost(lost) = store.vote_log() {
             return Err(Violation::new(Check::Lost, format!("node {index}: {lost}")));
         }
@@ -65,7 +80,10 @@ impl World {
         let (cores, effects, collections) = self.cores(index, &store)?;
         let height = cores.commit.final_height();
         let mut running = Running::new(store, cores);
-        running.worker(WorkerName::Consensus).effects.extend(effects.into_iter().map(Effect::Commit));
+        running
+            .worker(WorkerName::Consensus)
+            .effects
+            .extend(effects.into_iter().map(Effect::Commit));
         running.topics.extend(&collections);
         let inbox = &mut running.worker(WorkerName::Documents).inbox;
         for collection in collections {
@@ -74,7 +92,9 @@ impl World {
         inbox.push_back(Input::Documents(documents::Input::Final(height)));
         let life = self.nodes[index].life;
         self.nodes[index].running = Some(running);
-        self.log(format_args!("n{index} starts its life {life} at height {height}"));
+        self.log(format_args!(
+            "n{index} starts its life {life} at height {height}"
+        ));
         for peer in (0..self.nodes.len()).filter(|peer| *peer != index) {
             self.dial_later(index, peer);
         }
@@ -82,7 +102,10 @@ impl World {
         self.advance(index, WorkerName::Documents)
     }
 
-    #[allow(clippy::type_complexity, reason = "the parts of a node, taken apart by its one caller")]
+    #[allow(
+        clippy::type_complexity,
+        reason = "the parts of a node, taken apart by its one caller"
+    )]
     fn cores(
         &mut self,
         index: NodeIndex,
@@ -90,8 +113,9 @@ impl World {
     ) -> Result<(Cores, Vec<commit::Effect>, Vec<CollectionId>), Violation> {
         let now = self.nodes[index].clock.read(self.now);
         let (keys, genesis) = (&self.plan.keys[index], self.plan.genesis.clone());
-        let restored =
-            store.restored(self.plan.validators.epoch()).map_err(|error| failed(index, error))?;
+        let restored = store
+            .restored(self.plan.validators.epoch())
+            .map_err(|error| failed(index, error))?;
         let settings = commit::Config::new(genesis.clone(), keys.id, keys.validator.clone());
         let settings = match self.mutant {
             Some(Mutant::FinalizeOrNullify) => {
@@ -104,8 +128,8 @@ impl World {
         };
         let (commit, effects) = commit::Core::new(settings, store.chain(), restored, now)
             .map_err(|error| failed(index, error))?;
-        let collections = collections(store, &self.plan.network)
-            .map_err(|error| failed(index, error))?;
+        let collections =
+            collections(store, &self.plan.network).map_err(|error| failed(index, error))?;
         let settings = documents::Config {
             network: self.plan.network,
             author: keys.author.clone(),
@@ -120,7 +144,15 @@ impl World {
         let pending = store.pending().map_err(|error| failed(index, error))?;
         let settings = submission::Config::new(genesis, keys.id, keys.author.clone());
         let submission = submission::Core::new(settings, store.chain(), pending, now);
-        Ok((Cores { commit, submission, documents }, effects, collections))
+        Ok((
+            Cores {
+                commit,
+                submission,
+                documents,
+            },
+            effects,
+            collections,
+        ))
     }
 
     /// Lets the oracle compare what a node finds on its disk with what it promised.
@@ -146,7 +178,8 @@ impl World {
         self.chain.restart(index, height, newest)?;
         for (document, wanted) in self.promises.of_node(index) {
             let held = held(store, &document, &wanted).map_err(|error| failed(index, error))?;
-            self.promises.check(index, &document, &wanted, &held, false)?;
+            self.promises
+                .check(index, &document, &wanted, &held, false)?;
         }
         Ok(())
     }
@@ -172,7 +205,10 @@ impl World {
         node.life += 1;
         node.doom = None;
         let torn = node.disk.crash(&mut self.random);
-        self.log(format_args!("n{index} is killed ({}), torn {torn}", fault.name()));
+        self.log(format_args!(
+            "n{index} is killed ({}), torn {torn}",
+            fault.name()
+        ));
         self.intents.retain(|(node, _, _), _| *node != index);
         for peer in (0..self.nodes.len()).filter(|peer| *peer != index) {
             self.links.close(index, peer);
@@ -183,7 +219,14 @@ impl World {
                 self.random.millis(100, 2_000)
             };
             let generation = self.links.generation(index, peer);
-            self.after(delay, Event::Notice { node: peer, peer: index, generation });
+            self.after(
+                delay,
+                Event::Notice {
+                    node: peer,
+                    peer: index,
+                    generation,
+                },
+            );
         }
         let delay = if self.random.chance(0.4) {
             self.random.millis(1, 60)
@@ -204,7 +247,10 @@ impl World {
 
 fn collections(store: &Store, network: &NetworkId) -> Result<Vec<CollectionId>, StoreError> {
     let all = store.chain().collections()?;
-    Ok(all.iter().map(|collection| CollectionId::of(network, collection.name.as_str())).collect())
+    Ok(all
+        .iter()
+        .map(|collection| CollectionId::of(network, collection.name.as_str()))
+        .collect())
 }
 
 /// A final block as it is stored, in the oracle's form.
@@ -214,9 +260,16 @@ pub(super) fn final_block(
     by: NodeIndex,
     height: Height,
 ) -> Result<Option<FinalBlock>, Violation> {
-    let stored = chain.final_block(height).map_err(|error| failed(by, error))?;
-    let Some(commit::FinalBlock { block, outcomes }) = stored else { return Ok(None) };
-    let ids = block.transactions.iter().map(|transaction| transaction.id(network));
+    let stored = chain
+        .final_block(height)
+        .map_err(|error| failed(by, error))?;
+    let Some(commit::FinalBlock { block, outcomes }) = stored else {
+        return Ok(None);
+    };
+    let ids = block
+        .transactions
+        .iter()
+        .map(|transaction| transaction.id(network));
     let committed: Vec<CommitEntry> = block
         .transactions
         .iter()
@@ -228,7 +281,12 @@ pub(super) fn final_block(
         })
         .collect();
     let outcomes = ids.zip(outcomes).collect();
-    Ok(Some(FinalBlock { header: block.header, outcomes, committed, by }))
+    Ok(Some(FinalBlock {
+        header: block.header,
+        outcomes,
+        committed,
+        by,
+    }))
 }
 
 /// What a store holds of a document, of the changes that are asked for.
@@ -239,18 +297,24 @@ pub(super) fn held(
 ) -> Result<Held, String> {
     use documents::Source as _;
     let reader = store.documents();
-    let Some(stored) = reader.document(document).map_err(|error| error.to_string())? else {
+    let Some(stored) = reader
+        .document(document)
+        .map_err(|error| error.to_string())?
+    else {
         return Ok(Held::Nothing);
     };
     match stored.status {
         documents::DocumentStatus::Removed(_) => Ok(Held::Removed),
         documents::DocumentStatus::Forgotten => Ok(Held::Nothing),
         documents::DocumentStatus::Live(_) => {
-            let content = reader.content(document).map_err(|error| error.to_string())?;
-            let content =
-                documents::Content::load(content.snapshot.as_deref(), &content.changes)
-                    .map_err(|error| error.to_string())?;
-            let found = wanted.iter().filter(|change| content.change(change).is_some());
+            let content = reader
+                .content(document)
+                .map_err(|error| error.to_string())?;
+            let content = documents::Content::load(content.snapshot.as_deref(), &content.changes)
+                .map_err(|error| error.to_string())?;
+            let found = wanted
+                .iter()
+                .filter(|change| content.change(change).is_some());
             Ok(Held::Live(found.copied().collect::<BTreeSet<_>>()))
         }
     }

@@ -28,16 +28,14 @@ fn ends_turn(effect: &Effect) -> bool {
 
 impl World {
     /// Goes on with what waits at a worker, until it waits for the disk or for something to do.
-    pub(super) fn advance(
-        &mut self,
-        index: NodeIndex,
-        name: WorkerName,
-    ) -> Result<(), Violation> {
+    pub(super) fn advance(&mut self, index: NodeIndex, name: WorkerName) -> Result<(), Violation> {
         let mut wakes = 0;
         loop {
             let now = self.now;
             let clock = self.nodes[index].clock;
-            let Some(running) = self.nodes[index].running.as_mut() else { return Ok(()) };
+            let Some(running) = self.nodes[index].running.as_mut() else {
+                return Ok(());
+            };
             let worker = running.worker(name);
             if worker.writing.is_some() {
                 return Ok(());
@@ -49,17 +47,22 @@ impl World {
                     self.begin_write(index, name);
                     return Ok(());
                 }
-                let Some(effect) = worker.effects.pop_front() else { continue };
+                let Some(effect) = worker.effects.pop_front() else {
+                    continue;
+                };
                 self.perform(index, effect)?;
                 self.count_down(index);
                 continue;
             }
             if !worker.inbox.is_empty() {
                 self.feed(index, name);
+                self.check_cores(index)?;
                 continue;
             }
             let read = clock.read(now);
-            let Some(due) = running.cores.poll_timeout(name) else { return Ok(()) };
+            let Some(due) = running.cores.poll_timeout(name) else {
+                return Ok(());
+            };
             if due > read.monotonic {
                 self.wake_at(index, name, clock.at(due));
                 return Ok(());
@@ -80,13 +83,20 @@ impl World {
         let inputs = if self.plan.joined { MAX_TURN } else { 1 };
         for _ in 0..inputs {
             let now = self.nodes[index].clock.read(self.now);
-            let Some(running) = self.nodes[index].running.as_mut() else { return };
-            let Some(input) = running.worker(name).inbox.pop_front() else { return };
+            let Some(running) = self.nodes[index].running.as_mut() else {
+                return;
+            };
+            let Some(input) = running.worker(name).inbox.pop_front() else {
+                return;
+            };
             let cores = &mut running.cores;
             let mut effects: Vec<Effect> = match input {
-                Input::Commit(input) => {
-                    cores.commit.handle(now, input).into_iter().map(Effect::Commit).collect()
-                }
+                Input::Commit(input) => cores
+                    .commit
+                    .handle(now, input)
+                    .into_iter()
+                    .map(Effect::Commit)
+                    .collect(),
                 Input::Submission(input) => {
                     let effects = cores.submission.handle(now, input);
                     effects.into_iter().map(Effect::Submission).collect()
@@ -95,24 +105,48 @@ impl World {
                     let effects = cores.documents.handle(now, input);
                     effects.into_iter().map(Effect::Documents).collect()
                 }
-                Input::Gossip { id, from, source, gossip } => {
+                Input::Gossip {
+                    id,
+                    from,
+                    source,
+                    gossip,
+                } => {
                     let keys = &self.plan.keys;
                     let (forwarder, publisher) = (keys[from].id, keys[source].id);
+                    let before = cores.commit.final_height();
+                    // As in the node: of an older block nothing is checked, so it is not passed on.
+                    let is_tip = match &gossip {
+                        Gossip::Final(announcement) => {
+                            announcement.header.id() == cores.commit.final_header().id()
+                        }
+                        Gossip::Documents(..) => true,
+                    };
                     let mut effects: Vec<Effect> = match gossip.clone() {
                         Gossip::Final(announcement) => {
-                            let input = commit::Input::Announced { from: forwarder, announcement };
+                            let input = commit::Input::Announced {
+                                from: forwarder,
+                                announcement,
+                            };
                             let effects = cores.commit.handle(now, input);
                             effects.into_iter().map(Effect::Commit).collect()
                         }
                         Gossip::Documents(_, announcement) => {
-                            let input =
-                                documents::Input::Announced { from: publisher, announcement };
+                            let input = documents::Input::Announced {
+                                from: publisher,
+                                announcement,
+                            };
                             let effects = cores.documents.handle(now, input);
                             effects.into_iter().map(Effect::Documents).collect()
                         }
                     };
-                    if !effects.iter().any(is_blame) {
-                        effects.push(Effect::Forward { id, from, source, gossip });
+                    let was_checked = is_tip || cores.commit.final_height() > before;
+                    if was_checked && !effects.iter().any(is_blame) {
+                        effects.push(Effect::Forward {
+                            id,
+                            from,
+                            source,
+                            gossip,
+                        });
                     }
                     effects
                 }
@@ -125,11 +159,40 @@ impl World {
         }
     }
 
+    /// A core that stops found what must never happen.
+    fn check_cores(&self, index: NodeIndex) -> Result<(), Violation> {
+        let running = self.nodes[index].running.as_ref();
+        let failure = running.and_then(|running| running.cores.commit.failure());
+        match failure {
+            Some(failure) if self.plan.is_honest(index) => {
+                let check = match failure {
+                    commit::Failure::Fork(_) => Check::Agreement,
+                    commit::Failure::Source(_)
+                    | commit::Failure::State(_)
+                    | commit::Failure::History(_)
+                    | commit::Failure::MissingBlock(_) => Check::Failure,
+                };
+                Err(Violation::new(
+                    check,
+                    format!("node {index} halted: {failure}"),
+                ))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn begin_write(&mut self, index: NodeIndex, name: WorkerName) {
         let node = &self.nodes[index];
         let life = node.life;
         let delay = node.disk.latency(self.now, &mut self.random);
-        self.after(delay, Event::Written { node: index, life, worker: name });
+        self.after(
+            delay,
+            Event::Written {
+                node: index,
+                life,
+                worker: name,
+            },
+        );
     }
 
     /// A write reaches the disk.
@@ -147,16 +210,24 @@ impl World {
             self.kill(index, Fault::CrashBeforeWrite);
             return Ok(());
         }
-        let Some(batch) = running.worker(name).writing.take() else { return Ok(()) };
+        let Some(batch) = running.worker(name).writing.take() else {
+            return Ok(());
+        };
         for record in &batch.submission {
             if let submission::Record::Pending(transaction) = record {
-                self.promises.signed(index, transaction.id(&self.plan.network), transaction);
+                self.promises
+                    .signed(index, transaction.id(&self.plan.network), transaction);
             }
         }
         let now = self.now;
         for record in &batch.documents {
             if let documents::Record::Quarantine(entry) = record {
-                let documents::QuarantineEntry { document, change, reason, .. } = entry;
+                let documents::QuarantineEntry {
+                    document,
+                    change,
+                    reason,
+                    ..
+                } = entry;
                 let text = format_args!("n{index} puts {change:?} of {document:?} aside: {reason}");
                 self.trace.line(now, text);
             }
@@ -186,11 +257,20 @@ impl World {
 
     fn wake_at(&mut self, index: NodeIndex, name: WorkerName, at: Duration) {
         let life = self.nodes[index].life;
-        let Some(running) = self.nodes[index].running.as_mut() else { return };
+        let Some(running) = self.nodes[index].running.as_mut() else {
+            return;
+        };
         let worker = running.worker(name);
         if worker.wake.is_none_or(|wake| at < wake) {
             worker.wake = Some(at);
-            self.queue.push(at, Event::Wake { node: index, life, worker: name });
+            self.queue.push(
+                at,
+                Event::Wake {
+                    node: index,
+                    life,
+                    worker: name,
+                },
+            );
         }
     }
 
@@ -220,7 +300,9 @@ impl World {
         name: WorkerName,
         input: Input,
     ) -> Result<(), Violation> {
-        let Some(running) = self.nodes[index].running.as_mut() else { return Ok(()) };
+        let Some(running) = self.nodes[index].running.as_mut() else {
+            return Ok(());
+        };
         running.worker(name).inbox.push_back(input);
         self.advance(index, name)
     }
