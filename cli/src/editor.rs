@@ -12,26 +12,26 @@ use crate::failure::Failure;
 
 /// Lets the user edit a value; gives what it became, or none when it was left as it was.
 pub(crate) fn edit(value: &Value) -> Result<Option<Value>, Failure> {
-    let (suffix, before) = match value {
-        Value::String(text) => (".txt", text.clone()),
-        other => {
-            let pretty = serde_json::to_string_pretty(other).map_err(Failure::failed)?;
-            (".json", pretty + "\n")
-        }
+    let Value::String(before) = value else {
+        return edit_json(value);
     };
-    let after = open(&before, suffix)?;
+    let after = open(before, ".txt")?;
+    if after == *before {
+        return Ok(None);
+    }
+    Ok(Some(Value::String(same_end(before, after))))
+}
+
+fn edit_json(value: &Value) -> Result<Option<Value>, Failure> {
+    let before = serde_json::to_string_pretty(value).map_err(Failure::failed)? + "\n";
+    let after = open(&before, ".json")?;
     if after == before {
         return Ok(None);
     }
-    match value {
-        Value::String(_) => Ok(Some(Value::String(same_end(&before, after)))),
-        _ => match serde_json::from_str(&after) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) => Err(Failure::usage(format!(
-                "what was written is no JSON: {error}; nothing was changed"
-            ))),
-        },
-    }
+    serde_json::from_str(&after).map(Some).map_err(|error| {
+        let what = format!("what was written is no JSON: {error}");
+        Failure::usage(what + "; nothing was changed")
+    })
 }
 
 /// Editors put a line end behind the last line; it is taken off again when there was none before.
@@ -183,17 +183,19 @@ mod tests {
             match edit["op"].as_str().unwrap() {
                 "set" | "replace_text" => {
                     let new = edit.get("value").or(edit.get("text")).unwrap().clone();
-                    match value.pointer_mut(parent).unwrap() {
-                        Value::Object(members) => drop(members.insert(key, new)),
-                        Value::Array(items) => items[key.parse::<usize>().unwrap()] = new,
-                        other => panic!("{other}"),
+                    let container = value.pointer_mut(parent).unwrap();
+                    match container.as_array_mut() {
+                        Some(items) => items[key.parse::<usize>().unwrap()] = new,
+                        None => container[key] = new,
                     }
                 }
-                "remove" => match value.pointer_mut(parent).unwrap() {
-                    Value::Object(members) => drop(members.remove(&key)),
-                    Value::Array(items) => drop(items.remove(key.parse().unwrap())),
-                    other => panic!("{other}"),
-                },
+                "remove" => {
+                    let container = value.pointer_mut(parent).unwrap();
+                    match container.as_array_mut() {
+                        Some(items) => drop(items.remove(key.parse().unwrap())),
+                        None => drop(container.as_object_mut().unwrap().remove(&key)),
+                    }
+                }
                 "insert" => {
                     let index = usize::try_from(edit["index"].as_u64().unwrap()).unwrap();
                     let list = value.pointer_mut(pointer).unwrap().as_array_mut().unwrap();

@@ -250,7 +250,7 @@ impl Network {
         match self {
             Self::Create(create) => match (create.local, &create.directory) {
                 (Some(count), Some(directory)) => create.local(count, directory),
-                (Some(_) | None, _) => create.from_keys(),
+                (Some(_) | None, _) => create.of_members(),
             },
             Self::Show { file } => {
                 let path = or_own(file)?;
@@ -271,7 +271,7 @@ impl Network {
 }
 
 impl Create {
-    fn from_keys(&self) -> Result<Report, Failure> {
+    fn of_members(&self) -> Result<Report, Failure> {
         let validators = self
             .validator
             .iter()

@@ -2,136 +2,142 @@
 
 use crate::support::Home;
 
-#[test]
-fn bad_input_is_refused_and_changes_nothing() {
+/// Arguments, the exit code, and words that the error must have.
+type Case<'a> = (&'a [&'a str], i32, &'a str);
+
+/// Runs each case against a node with a document, whose id and a file of each content are handed to
+/// `cases`, and checks that nothing changed.
+fn refuse_all(cases: impl Fn(&Home, &str, &dyn Fn(&[Case<'_>]))) {
     let home = Home::solo();
     let (_running, id) = home.with_document();
-    let before = (
-        home.content(&id),
-        home.json(&["doc", "ls"]),
-        home.json(&["status"])["final_height"].clone(),
-    );
-    let no_array = home.write("no-array.json", "{\"op\": \"set\"}");
-    let unknown = home.write("unknown.json", "[{\"op\": \"explode\", \"pointer\": \"\"}]");
-    let half = home.write(
-        "half.json",
-        r#"[{"op": "set", "pointer": "/a", "value": 1}, {"op": "remove", "pointer": "/none"}]"#,
-    );
-    let garbage = home.write("garbage.automerge", [0xff; 100]);
-    let cut = home.write("cut.json", "[{\"op\"");
-    let absent = "f".repeat(64);
-    let head = "ab".repeat(32);
-    let cases: &[(&[&str], i32, &str)] = &[
-        (
-            &["doc", "create", "notes/x", "--content", "{bad"],
-            2,
-            "no JSON",
-        ),
-        (
-            &["doc", "create", "notes/x", "--content", "[1]"],
-            5,
-            "object",
-        ),
-        (
-            &[
-                "doc",
-                "create",
-                "notes/x",
-                "--content",
-                "{\"n\": {\"$counter\": \"many\"}}",
-            ],
-            5,
-            "counter",
-        ),
-        (&["doc", "create", "notes/a b"], 2, "white space"),
-        (&["doc", "create", "notes"], 2, "COLLECTION/NAME"),
-        (&["doc", "create", "nowhere/x"], 3, "nowhere"),
-        (&["doc", "get", "nowhere/x"], 3, "nowhere"),
-        (&["doc", "get", "notes/nothing"], 3, "notes/nothing"),
-        (&["doc", "get", &absent], 3, &absent),
-        (&["doc", "get", "xyz"], 2, "xyz"),
-        (&["doc", "get", &id, "title"], 2, "start with '/'"),
-        (&["doc", "get", &id, "/none/below"], 3, "/none"),
-        (&["doc", "get", &id, "/a~2"], 2, "~"),
-        (
-            &["doc", "get", &id, "--at", "beef"],
-            2,
-            "64 hexadecimal digits",
-        ),
-        (&["doc", "get", &id, "--at", &head], 3, &head),
-        (&["doc", "get", &id, "--committed"], 3, "no version"),
-        (&["doc", "get", &id, "--committed", "999"], 3, "999"),
-        (&["doc", "set", &id, "/none/below", "1"], 5, "/none"),
-        (
-            &["doc", "set", &id, "/title", "unquoted"],
-            2,
-            "double quotes",
-        ),
-        (
-            &["doc", "edit", &id, "--splice", "/title", "99", "0", "x"],
-            5,
-            "99",
-        ),
-        (
-            &["doc", "edit", &id, "--splice", "/title", "one", "0", "x"],
-            2,
-            "INDEX",
-        ),
-        (
-            &["doc", "edit", &id, "--splice", "/items", "0", "0", "x"],
-            5,
-            "text",
-        ),
-        (&["doc", "edit", &id, "--patch", &no_array], 2, "array"),
-        (&["doc", "edit", &id, "--patch", &unknown], 2, "explode"),
-        (
-            &["doc", "edit", &id, "--patch", &half],
-            5,
-            "nothing was changed",
-        ),
-        (&["doc", "edit", &id, "--patch", &cut], 2, "no JSON"),
-        (
-            &["doc", "edit", &id, "--patch", "none.json"],
-            3,
-            "none.json",
-        ),
-        (&["doc", "import", "notes/x", &garbage], 5, "Automerge"),
-        (&["commit", "notes/nothing"], 3, "notes/nothing"),
-        (&["commit", &id, "--at", &head, "--timeout", "3"], 3, &head),
-        (&["chain", "show", "999"], 3, "999"),
-        (&["chain", "show", "0"], 3, "height 0"),
-        (&["collection", "show", "nowhere"], 3, "nowhere"),
-        (&["collection", "create", "a b"], 2, "white space"),
-        (&["peer", "add", "somewhere"], 2, "somewhere"),
-        (&["peer", "ban", "somebody"], 2, "somebody"),
-        (&["proof", "notes/readme", "--height", "999"], 3, "999"),
-    ];
-    for (arguments, code, words) in cases {
-        let outcome = home.decube(arguments);
-        assert_eq!(
-            outcome.code,
-            *code,
-            "{arguments:?}: {}{}",
-            outcome.text(),
-            outcome.stderr
+    let state = || {
+        let height = home.json(&["status"])["final_height"].clone();
+        (home.content(&id), home.json(&["doc", "ls"]), height)
+    };
+    let before = state();
+    cases(&home, &id, &|cases| {
+        for (arguments, code, words) in cases {
+            let outcome = home.decube(arguments);
+            let said = &outcome.stderr;
+            assert_eq!(
+                outcome.code,
+                *code,
+                "{arguments:?}: {}{said}",
+                outcome.text()
+            );
+            assert!(said.contains(words), "{arguments:?}: {said}");
+            assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+        }
+    });
+    assert_eq!(state(), before);
+}
+
+const HEAD: &str = "abababababababababababababababababababababababababababababababab";
+
+#[test]
+fn bad_names_ids_and_places_are_refused_and_change_nothing() {
+    refuse_all(|_, id, run| {
+        let many = "{\"n\": {\"$counter\": \"many\"}}";
+        run(&[
+            (
+                &["doc", "create", "notes/x", "--content", "{bad"],
+                2,
+                "no JSON",
+            ),
+            (
+                &["doc", "create", "notes/x", "--content", "[1]"],
+                5,
+                "object",
+            ),
+            (
+                &["doc", "create", "notes/x", "--content", many],
+                5,
+                "counter",
+            ),
+            (&["doc", "create", "notes/a b"], 2, "white space"),
+            (&["doc", "create", "notes"], 2, "COLLECTION/NAME"),
+            (&["doc", "create", "nowhere/x"], 3, "nowhere"),
+            (&["doc", "get", "nowhere/x"], 3, "nowhere"),
+            (&["doc", "get", "notes/nothing"], 3, "notes/nothing"),
+            (&["doc", "get", HEAD], 3, HEAD),
+            (&["doc", "get", "xyz"], 2, "xyz"),
+            (&["doc", "get", id, "title"], 2, "start with '/'"),
+            (&["doc", "get", id, "/none/below"], 3, "/none"),
+            (&["doc", "get", id, "/a~2"], 2, "~"),
+            (
+                &["doc", "get", id, "--at", "beef"],
+                2,
+                "64 hexadecimal digits",
+            ),
+            (&["doc", "get", id, "--at", HEAD], 3, HEAD),
+            (&["doc", "get", id, "--committed"], 3, "no version"),
+            (&["doc", "get", id, "--committed", "999"], 3, "999"),
+        ]);
+    });
+}
+
+#[test]
+fn bad_edits_and_files_are_refused_and_change_nothing() {
+    refuse_all(|home, id, run| {
+        let no_array = home.write("no-array.json", "{\"op\": \"set\"}");
+        let unknown = home.write("unknown.json", "[{\"op\": \"explode\", \"pointer\": \"\"}]");
+        let half = home.write(
+            "half.json",
+            r#"[{"op": "set", "pointer": "/a", "value": 1}, {"op": "remove", "pointer": "/no"}]"#,
         );
-        assert!(
-            outcome.stderr.contains(words),
-            "{arguments:?}: {}",
-            outcome.stderr
-        );
-        assert!(
-            !outcome.stderr.contains("panicked"),
-            "{arguments:?}: {}",
-            outcome.stderr
-        );
-    }
-    let after = (
-        home.content(&id),
-        home.json(&["doc", "ls"]),
-        home.json(&["status"])["final_height"].clone(),
-    );
-    assert_eq!(after, before);
+        let garbage = home.write("garbage.automerge", [0xff; 100]);
+        let cut = home.write("cut.json", "[{\"op\"");
+        run(&[
+            (&["doc", "set", id, "/none/below", "1"], 5, "/none"),
+            (
+                &["doc", "set", id, "/title", "unquoted"],
+                2,
+                "double quotes",
+            ),
+            (
+                &["doc", "edit", id, "--splice", "/title", "99", "0", "x"],
+                5,
+                "99",
+            ),
+            (
+                &["doc", "edit", id, "--splice", "/title", "one", "0", "x"],
+                2,
+                "INDEX",
+            ),
+            (
+                &["doc", "edit", id, "--splice", "/items", "0", "0", "x"],
+                5,
+                "text",
+            ),
+            (&["doc", "edit", id, "--patch", &no_array], 2, "array"),
+            (&["doc", "edit", id, "--patch", &unknown], 2, "explode"),
+            (
+                &["doc", "edit", id, "--patch", &half],
+                5,
+                "nothing was changed",
+            ),
+            (&["doc", "edit", id, "--patch", &cut], 2, "no JSON"),
+            (&["doc", "edit", id, "--patch", "none.json"], 3, "none.json"),
+            (&["doc", "import", "notes/x", &garbage], 5, "Automerge"),
+        ]);
+    });
+}
+
+#[test]
+fn bad_commits_heights_and_peers_are_refused_and_change_nothing() {
+    refuse_all(|_, id, run| {
+        run(&[
+            (&["commit", "notes/nothing"], 3, "notes/nothing"),
+            (&["commit", id, "--at", HEAD], 3, HEAD),
+            (&["chain", "show", "999"], 3, "999"),
+            (&["chain", "show", "0"], 3, "height 0"),
+            (&["collection", "show", "nowhere"], 3, "nowhere"),
+            (&["collection", "create", "a b"], 2, "white space"),
+            (&["peer", "add", "somewhere"], 2, "somewhere"),
+            (&["peer", "ban", "somebody"], 2, "somebody"),
+            (&["proof", "notes/readme", "--height", "999"], 3, "999"),
+        ]);
+    });
 }
 
 #[test]

@@ -8,23 +8,23 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long anything may take; a test that waits longer fails.
-pub const PATIENCE: &str = "60";
+pub(crate) const PATIENCE: &str = "60";
 
 /// What became of one run of the program.
 #[derive(Debug)]
-pub struct Outcome {
-    pub code: i32,
-    pub stdout: Vec<u8>,
-    pub stderr: String,
+pub(crate) struct Outcome {
+    pub(crate) code: i32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
 }
 
 impl Outcome {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
     /// Standard output as one JSON object.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let value: Value = serde_json::from_slice(&self.stdout)
             .unwrap_or_else(|error| panic!("no JSON object: {error}: {self:?}"));
         assert!(value.is_object(), "{value}");
@@ -33,7 +33,7 @@ impl Outcome {
 
     /// Checks the exit code and that nothing panicked.
     #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{}\n{}", self.text(), self.stderr);
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         self
@@ -41,7 +41,7 @@ impl Outcome {
 
     /// Checks the exit code and that the error has these words.
     #[track_caller]
-    pub fn refuses(self, code: i32, words: &str) -> Self {
+    pub(crate) fn refuses(self, code: i32, words: &str) -> Self {
         let outcome = self.expect(code);
         assert!(
             outcome.stderr.contains(words),
@@ -53,7 +53,7 @@ impl Outcome {
 }
 
 /// The program with nothing of the environment of the tests.
-pub fn program() -> Command {
+pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_decube"));
     command.env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -61,7 +61,7 @@ pub fn program() -> Command {
     command
 }
 
-pub fn finish(mut command: Command) -> Outcome {
+pub(crate) fn finish(mut command: Command) -> Outcome {
     let output = command.output().unwrap();
     Outcome {
         code: output.status.code().unwrap_or(-1),
@@ -71,21 +71,21 @@ pub fn finish(mut command: Command) -> Outcome {
 }
 
 /// Runs the program without a data directory.
-pub fn decube(arguments: &[&str]) -> Outcome {
+pub(crate) fn decube(arguments: &[&str]) -> Outcome {
     let mut command = program();
     command.args(arguments);
     finish(command)
 }
 
 /// A data directory, and the folder it is in.
-pub struct Home {
+pub(crate) struct Home {
     folder: TempDir,
     name: &'static str,
 }
 
 impl Home {
     /// An empty place.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
             name: "home",
@@ -93,7 +93,7 @@ impl Home {
     }
 
     /// The only validator of a network, on any free port.
-    pub fn solo() -> Self {
+    pub(crate) fn solo() -> Self {
         let home = Self {
             folder: tempfile::tempdir().unwrap(),
             name: "node-1",
@@ -113,23 +113,23 @@ impl Home {
         home
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join(self.name)
     }
 
     /// A file beside the data directory.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes a file beside the data directory; gives its path as an argument.
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.file(name);
         fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program();
         command
             .env("DECUBE_HOME", self.path())
@@ -138,20 +138,20 @@ impl Home {
         command
     }
 
-    pub fn decube(&self, arguments: &[&str]) -> Outcome {
+    pub(crate) fn decube(&self, arguments: &[&str]) -> Outcome {
         finish(self.command(arguments))
     }
 
     /// The same with `--json`, successful, as an object.
     #[track_caller]
-    pub fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         self.decube(&[arguments, &["--json"]].concat())
             .expect(0)
             .json()
     }
 
     /// Starts the node and waits until it is ready.
-    pub fn up(&self) -> Running {
+    pub(crate) fn up(&self) -> Running {
         let log = fs::File::create(self.file("log")).unwrap();
         let mut command = self.command(&["up"]);
         command.stdout(Stdio::null()).stderr(log);
@@ -170,7 +170,7 @@ impl Home {
     }
 
     /// A running node with a collection `notes` and a document `notes/readme`, and its id.
-    pub fn with_document(&self) -> (Running, String) {
+    pub(crate) fn with_document(&self) -> (Running, String) {
         let running = self.up();
         self.decube(&["collection", "create", "notes"]).expect(0);
         let content = r#"{"title": "Hello", "votes": {"$counter": 0}, "items": [1, 2]}"#;
@@ -180,23 +180,23 @@ impl Home {
 
     /// The content of a document.
     #[track_caller]
-    pub fn content(&self, document: &str) -> Value {
+    pub(crate) fn content(&self, document: &str) -> Value {
         self.json(&["doc", "get", document])["value"].clone()
     }
 }
 
 /// A node's process, which ends with the test.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
 }
 
 impl Running {
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Asks it to stop, waits, and gives the exit code.
-    pub fn stop(mut self) -> i32 {
+    pub(crate) fn stop(mut self) -> i32 {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -209,7 +209,7 @@ impl Running {
     }
 
     /// Kills it at once.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -223,6 +223,6 @@ impl Drop for Running {
     }
 }
 
-pub fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }

@@ -39,10 +39,10 @@ impl Get {
             return context.print(&Report::new("", &content));
         }
         self.notes(&content);
-        match &content.value {
-            Value::String(text) if self.raw => output::bytes(text.as_bytes()),
-            value => output::line(&serde_json::to_string_pretty(value).map_err(Failure::failed)?),
+        if let (true, Value::String(text)) = (self.raw, &content.value) {
+            return output::bytes(text.as_bytes());
         }
+        output::line(&serde_json::to_string_pretty(&content.value).map_err(Failure::failed)?)
     }
 
     /// What is worth knowing beside the value, apart from it.
