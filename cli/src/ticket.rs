@@ -19,7 +19,7 @@ const LENGTH: usize = 4;
 /// The ticket of a network.
 pub(crate) fn encode(file: &NetworkFile) -> Result<String, Failure> {
     let genesis = wire::encode(&file.genesis);
-    let length = u32::try_from(genesis.len()).map_err(|error| Failure::failed(error))?;
+    let length = u32::try_from(genesis.len()).map_err(Failure::failed)?;
     let mut payload = length.to_le_bytes().to_vec();
     payload.extend(genesis);
     payload.extend(file.bootstrap.join("\n").as_bytes());
