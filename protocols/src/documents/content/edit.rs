@@ -273,11 +273,11 @@ struct Text {
 }
 
 /// Bytes that an operation other than one character of a text takes at most, beside its content.
-const OPERATION: usize = 40;
+pub(super) const OPERATION: usize = 40;
 /// Bytes that one deleted item or character takes at most.
 const DELETION: usize = 8;
 /// Bytes that a character takes at most beside its UTF-8, where one-byte and longer ones mix.
-const WIDE: usize = 6;
+pub(super) const WIDE: usize = 6;
 
 impl Editor<'_, '_> {
     fn apply(&mut self, edit: &Edit) -> Result<(), EditCause> {

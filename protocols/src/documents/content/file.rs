@@ -81,7 +81,7 @@ pub fn file_heads(bytes: &[u8]) -> Result<Vec<ChangeHash>, FileError> {
 ///
 /// Its changes are kept when all of them can be admitted, as those of an exported document can.
 /// Changes of other actors cannot be attributed to an author of this network, so the content of
-/// such a file becomes one change of `session`.
+/// such a file becomes one change of `session`, or several when it is large.
 ///
 /// # Errors
 /// [`FileError`] when the file is unusable.
@@ -102,10 +102,10 @@ pub fn import(bytes: &[u8], session: &Session, time: i64) -> Result<Imported, Fi
         Ok(content) => content,
         Err(error) => return Err(FileError::Content(error.to_string())),
     };
-    match Content::create(session, Some(&content), time) {
-        Ok((content, edited)) => Ok(Imported {
+    match Content::create_in_parts(session, Some(&content), time) {
+        Ok((content, changes)) => Ok(Imported {
             content,
-            changes: vec![edited.bytes],
+            changes: changes.into_iter().map(|change| change.bytes).collect(),
             history_kept: false,
         }),
         Err(EditError::At { cause, .. }) => Err(FileError::Content(cause.to_string())),

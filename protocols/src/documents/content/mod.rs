@@ -21,6 +21,7 @@ mod document;
 mod edit;
 mod file;
 mod graph;
+mod parts;
 mod place;
 mod pointer;
 mod read;

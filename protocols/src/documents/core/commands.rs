@@ -57,9 +57,9 @@ impl<S: Source> Core<S> {
                 content,
             } => {
                 let descriptor = self.describe_new(collection, name)?;
-                let (content, edited) =
-                    Content::create(&self.session, content.as_ref(), seconds(now))?;
-                let changes = vec![edited.bytes];
+                let (content, changes) =
+                    Content::create_in_parts(&self.session, content.as_ref(), seconds(now))?;
+                let changes = changes.into_iter().map(|change| change.bytes).collect();
                 let created = self.add(descriptor, content, changes, announce, out)?;
                 Ok(Reply::Created(created))
             }
