@@ -21,7 +21,10 @@ const FILES: [&str; 2] = ["state.redb", "votes.redb"];
 /// Checks the disk of the dead node at `place` against what it acknowledged in this round, whose
 /// first block comes after `since`.
 pub(super) fn examine(layout: &Layout, place: usize, acks: &Acks, since: Height) -> Result<()> {
-    let plan = layout.nodes.get(place).context("the node is one of the network")?;
+    let plan = layout
+        .nodes
+        .get(place)
+        .context("the node is one of the network")?;
     let copy = tempfile::tempdir_in(&layout.directory).context("cannot make a directory")?;
     for file in FILES {
         let from = plan.directory.join(file);
@@ -41,7 +44,10 @@ fn open(layout: &Layout, plan: &NodePlan, directory: &Path) -> Result<Store> {
         false => None,
     };
     let votes = validator.is_some();
-    let identity = Identity { network: layout.genesis.network_id(), validator };
+    let identity = Identity {
+        network: layout.genesis.network_id(),
+        validator,
+    };
     let store = Store::open(directory, &identity).context("its store cannot be opened")?;
     if votes && *store.vote_log() != VoteLog::Held {
         bail!("its vote log was lost: {:?}", store.vote_log());
@@ -81,7 +87,11 @@ fn check_transactions(
     for height in (since.0 + 1..=newest.0).map(Height) {
         let found = chain.final_block(height)?;
         let found = found.ok_or_else(|| anyhow!("its disk lacks block {height} of {newest}"))?;
-        let ids = found.block.transactions.iter().map(|transaction| transaction.id(&network));
+        let ids = found
+            .block
+            .transactions
+            .iter()
+            .map(|transaction| transaction.id(&network));
         blocks.extend(ids.map(|id| (id, height)));
     }
     for ack in acks.finals.iter().filter(|ack| ack.node == place) {
@@ -91,11 +101,17 @@ fn check_transactions(
         }
     }
     let pending = store.pending()?;
-    let pending: BTreeSet<_> = pending.iter().map(|transaction| transaction.id(&network)).collect();
+    let pending: BTreeSet<_> = pending
+        .iter()
+        .map(|transaction| transaction.id(&network))
+        .collect();
     for ack in acks.submitted.iter().filter(|ack| ack.node == place) {
         let known = pending.contains(&ack.transaction) || blocks.contains_key(&ack.transaction);
         if !known && ack.expires >= newest {
-            bail!("its disk lacks the acknowledged submitted transaction {}", ack.transaction);
+            bail!(
+                "its disk lacks the acknowledged submitted transaction {}",
+                ack.transaction
+            );
         }
     }
     Ok(())

@@ -37,7 +37,10 @@ impl Chain {
     /// The transaction that committed a document last, as of `height`.
     pub(super) fn committed(&self, document: &DocumentId, height: Height) -> Option<TransactionId> {
         let versions = self.committed.get(document)?;
-        versions.range(..=height).next_back().map(|(_, transaction)| *transaction)
+        versions
+            .range(..=height)
+            .next_back()
+            .map(|(_, transaction)| *transaction)
     }
 
     /// Compares the blocks of all nodes up to the lowest height among them, and reads what is in
@@ -77,13 +80,19 @@ impl Chain {
             let block = member.client.block(height).await;
             let block = block.with_context(|| member.about(format!("it has no block {height}")))?;
             if self.ids.get(&height) != Some(&block.id) {
-                bail!("{} shows another block {height} than it listed", member.plan.name);
+                bail!(
+                    "{} shows another block {height} than it listed",
+                    member.plan.name
+                );
             }
             for transaction in block.transactions {
                 let applied = transaction.outcome == Outcome::Applied;
                 let place = (height, applied);
                 if let Some((earlier, _)) = self.transactions.insert(transaction.id, place) {
-                    bail!("transaction {} is in block {earlier} and {height}", transaction.id);
+                    bail!(
+                        "transaction {} is in block {earlier} and {height}",
+                        transaction.id
+                    );
                 }
                 if let (true, ActionInfo::Commit { entries, .. }) = (applied, transaction.action) {
                     for entry in entries {

@@ -14,7 +14,7 @@ use crate::local::{Member, Testnet};
 
 /// How long documents may take to be the same everywhere, and transactions to be final, once all
 /// nodes are ready.
-const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+const SETTLE_LIMIT: Duration = Duration::from_secs(120);
 /// How often a state is looked at that nobody announces.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -45,7 +45,8 @@ async fn wait_equal(
         for member in testnet.running() {
             match member.client.history(&reference).await {
                 Ok(history) => {
-                    let has: BTreeSet<_> = history.changes.iter().map(|change| change.hash).collect();
+                    let has: BTreeSet<_> =
+                        history.changes.iter().map(|change| change.hash).collect();
                     let missing = changes.difference(&has).count();
                     if missing > 0 {
                         let what = format!("{missing} of {} acknowledged changes", changes.len());
@@ -78,7 +79,12 @@ pub(super) async fn finals(
     reader: usize,
     acks: &Acks,
 ) -> Result<()> {
-    let highest = acks.finals.iter().map(|ack| ack.height).max().unwrap_or_default();
+    let highest = acks
+        .finals
+        .iter()
+        .map(|ack| ack.height)
+        .max()
+        .unwrap_or_default();
     let started = Instant::now();
     loop {
         chain.compare(testnet, reader).await?;
@@ -137,9 +143,17 @@ async fn committed(
     height: Height,
 ) -> Result<Option<TransactionId>> {
     let version = Selection::CommittedAt(height);
-    match member.client.read(&document.to_string(), "/text", &version, false).await {
+    match member
+        .client
+        .read(&document.to_string(), "/text", &version, false)
+        .await
+    {
         Ok(content) => Ok(content.committed.map(|committed| committed.transaction)),
-        Err(error) if error.problem().is_some_and(|found| found.code == Code::NotCommitted) => {
+        Err(error)
+            if error
+                .problem()
+                .is_some_and(|found| found.code == Code::NotCommitted) =>
+        {
             Ok(None)
         }
         Err(error) => {
@@ -170,7 +184,9 @@ pub(super) async fn last_submissions(
     loop {
         chain.compare(testnet, 0).await?;
         expired += submissions(chain, pending);
-        let Some(ack) = pending.first() else { return Ok(expired) };
+        let Some(ack) = pending.first() else {
+            return Ok(expired);
+        };
         if started.elapsed() > SETTLE_LIMIT {
             let member = testnet.member(ack.node)?;
             let about = member.about(format!(

@@ -66,7 +66,11 @@ async fn type_at(node: usize, client: Client, current: Current, mut random: ChaC
         let answer = timeout(ANSWER_LIMIT, client.patch(&document.to_string(), edits)).await;
         let pause = match answer {
             Ok(Ok(edited)) => {
-                let change = edited.change.map(|change| EditAck { node, document, change });
+                let change = edited.change.map(|change| EditAck {
+                    node,
+                    document,
+                    change,
+                });
                 generation.acks().edits.extend(change);
                 TYPING_PAUSE
             }
@@ -92,15 +96,28 @@ async fn commit(place: usize, clients: Vec<Client>, current: Current, mut random
             Err(_) => false,
         };
         drop(generation);
-        sleep(if acknowledged { COMMIT_PAUSE } else { FAILURE_PAUSE }).await;
+        sleep(if acknowledged {
+            COMMIT_PAUSE
+        } else {
+            FAILURE_PAUSE
+        })
+        .await;
     }
 }
 
 fn commit_request(document: DocumentId, wait: Wait) -> CommitRequest {
-    let target =
-        CommitTarget { document: document.to_string(), heads: None, previous: None, first: false };
+    let target = CommitTarget {
+        document: document.to_string(),
+        heads: None,
+        previous: None,
+        first: false,
+    };
     let timeout_ms = u64::try_from(COMMIT_LIMIT.as_millis()).ok();
-    CommitRequest { documents: vec![target], wait, timeout_ms }
+    CommitRequest {
+        documents: vec![target],
+        wait,
+        timeout_ms,
+    }
 }
 
 /// Notes what a node acknowledged of a commit; says whether it acknowledged anything.
@@ -112,25 +129,45 @@ fn note(
     match answer {
         Ok(submission) => match (submission.state, submission.transaction) {
             (SubmissionState::Final, Some(transaction)) => {
-                let Some(height) = submission.height else { return false };
-                let ack = FinalAck { node, transaction, height, applied: true };
+                let Some(height) = submission.height else {
+                    return false;
+                };
+                let ack = FinalAck {
+                    node,
+                    transaction,
+                    height,
+                    applied: true,
+                };
                 generation.acks().finals.push(ack);
                 true
             }
             (SubmissionState::Submitted, Some(transaction)) => {
-                let Some(expires) = submission.expires else { return false };
-                generation.acks().submitted.push(SubmittedAck { node, transaction, expires });
+                let Some(expires) = submission.expires else {
+                    return false;
+                };
+                generation.acks().submitted.push(SubmittedAck {
+                    node,
+                    transaction,
+                    expires,
+                });
                 true
             }
             (SubmissionState::Accepted, _) | (_, None) => false,
         },
         // A transaction that is final and had no effect is a problem that names its block.
         Err(error) => {
-            let rejected = error.problem().and_then(|problem| {
-                Some((problem.about.transaction?, problem.about.height?))
-            });
-            let Some((transaction, height)) = rejected else { return false };
-            let ack = FinalAck { node, transaction, height, applied: false };
+            let rejected = error
+                .problem()
+                .and_then(|problem| Some((problem.about.transaction?, problem.about.height?)));
+            let Some((transaction, height)) = rejected else {
+                return false;
+            };
+            let ack = FinalAck {
+                node,
+                transaction,
+                height,
+                applied: false,
+            };
             generation.acks().finals.push(ack);
             true
         }

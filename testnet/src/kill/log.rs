@@ -61,9 +61,16 @@ pub(super) struct Generation {
 
 impl Generation {
     pub(super) fn new(round: u32, created: &[EditAck]) -> Arc<Self> {
-        let acks = Acks { edits: created.to_vec(), ..Acks::default() };
+        let acks = Acks {
+            edits: created.to_vec(),
+            ..Acks::default()
+        };
         let documents = created.iter().map(|created| created.document).collect();
-        Arc::new(Self { round, documents, acks: Mutex::new(acks) })
+        Arc::new(Self {
+            round,
+            documents,
+            acks: Mutex::new(acks),
+        })
     }
 
     pub(super) fn acks(&self) -> MutexGuard<'_, Acks> {
@@ -74,6 +81,9 @@ impl Generation {
     pub(super) fn counts(&self) -> (usize, usize) {
         let acks = self.acks();
         let commits = acks.finals.iter().filter(|ack| ack.applied).count();
-        (acks.edits.len().saturating_sub(self.documents.len()), commits)
+        (
+            acks.edits.len().saturating_sub(self.documents.len()),
+            commits,
+        )
     }
 }

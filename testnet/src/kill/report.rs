@@ -54,7 +54,11 @@ pub struct Report {
 impl Report {
     pub(super) fn new(args: &KillArgs) -> Self {
         let seed = args.seed.unwrap_or_else(random_seed);
-        Self { seed, rounds: args.rounds, ..Self::default() }
+        Self {
+            seed,
+            rounds: args.rounds,
+            ..Self::default()
+        }
     }
 
     /// Takes in the counts of a round.
@@ -63,8 +67,16 @@ impl Report {
         self.rounds_checked += 1;
         self.edits_acknowledged += edits;
         self.commits_acknowledged += commits;
-        self.fewest_edits = if first { edits } else { self.fewest_edits.min(edits) };
-        self.fewest_commits = if first { commits } else { self.fewest_commits.min(commits) };
+        self.fewest_edits = if first {
+            edits
+        } else {
+            self.fewest_edits.min(edits)
+        };
+        self.fewest_commits = if first {
+            commits
+        } else {
+            self.fewest_commits.min(commits)
+        };
     }
 }
 
@@ -72,25 +84,46 @@ impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut table = Table::new(["what", "how many"]);
         let mut row = |what: &str, value: String| table.row([what.into(), value]);
-        row("rounds checked", format!("{} of {}", self.rounds_checked, self.rounds));
-        row("rounds that killed all at once", self.rounds_of_all.to_string());
+        row(
+            "rounds checked",
+            format!("{} of {}", self.rounds_checked, self.rounds),
+        );
+        row(
+            "rounds that killed all at once",
+            self.rounds_of_all.to_string(),
+        );
         row("processes killed", self.kills.to_string());
         row("disks of the dead examined", self.autopsies.to_string());
         row("edits acknowledged", self.edits_acknowledged.to_string());
         row("  fewest in a round", self.fewest_edits.to_string());
-        row("commits acknowledged", self.commits_acknowledged.to_string());
+        row(
+            "commits acknowledged",
+            self.commits_acknowledged.to_string(),
+        );
         row("  fewest in a round", self.fewest_commits.to_string());
-        row("final without effect", self.rejections_acknowledged.to_string());
-        row("submissions acknowledged", self.submissions_acknowledged.to_string());
+        row(
+            "final without effect",
+            self.rejections_acknowledged.to_string(),
+        );
+        row(
+            "submissions acknowledged",
+            self.submissions_acknowledged.to_string(),
+        );
         row("  of these expired", self.submissions_expired.to_string());
         row("final blocks", self.height.to_string());
-        row("longest until ready again", format!("{:.2} s", self.longest_ready_seconds));
+        row(
+            "longest until ready again",
+            format!("{:.2} s", self.longest_ready_seconds),
+        );
         row("time", format!("{:.0} s", self.seconds));
         row("seed", self.seed.to_string());
         write!(f, "{table}")?;
         match &self.problem {
             Some(problem) => write!(f, "\nviolated: {problem}"),
-            None => write!(f, "\nnothing acknowledged was lost, and no node contradicted another"),
+            None => write!(
+                f,
+                "\nnothing acknowledged was lost, and no node contradicted another"
+            ),
         }
     }
 }

@@ -35,7 +35,7 @@ const MOMENT_MS: std::ops::Range<u64> = 30..900;
 /// How long the dead stay dead.
 const DEAD_MS: std::ops::Range<u64> = 0..500;
 /// How long the load may take to get a round's acknowledgements.
-const LOAD_LIMIT: Duration = Duration::from_secs(120);
+const LOAD_LIMIT: Duration = Duration::from_secs(300);
 /// How long those that work on a round's documents may take to notice that it is over; more than
 /// the longest request.
 const DRAIN_LIMIT: Duration = Duration::from_secs(40);
@@ -63,11 +63,21 @@ pub(super) async fn rounds(
             made.context("cannot make a temporary directory")?.keep()
         }
     };
-    let spec = Spec { name: "kill rounds".into(), validators: args.nodes.try_into()? };
+    let spec = Spec {
+        name: "kill rounds".into(),
+        validators: args.nodes.try_into()?,
+    };
     let layout = Layout::create(&directory, &spec)?;
     report.directory = Some(layout.directory.clone());
-    progress.say(format_args!("seed {}, in {}", report.seed, layout.directory.display()));
-    let program = Program { path: program, arguments: vec!["node".into()] };
+    progress.say(format_args!(
+        "seed {}, in {}",
+        report.seed,
+        layout.directory.display()
+    ));
+    let program = Program {
+        path: program,
+        arguments: vec!["node".into()],
+    };
     let testnet = Testnet::start(layout, program).await?;
     let mut rounds = Rounds::begin(testnet, progress, report).await?;
     for round in 1..=args.rounds {
@@ -105,10 +115,19 @@ impl<'a> Rounds<'a> {
         let member = testnet.member(0)?;
         let name: CollectionName = COLLECTION.parse()?;
         let (wait, timeout_ms) = (Wait::Final, Some(CREATE_LIMIT_MS));
-        let new = CreateCollection { name, write_quorum: None, wait, timeout_ms };
+        let new = CreateCollection {
+            name,
+            write_quorum: None,
+            wait,
+            timeout_ms,
+        };
         let created = member.client.create_collection(&new).await;
         created.with_context(|| member.about("it did not create a collection"))?;
-        let clients = testnet.members.iter().map(|member| member.client.clone()).collect();
+        let clients = testnet
+            .members
+            .iter()
+            .map(|member| member.client.clone())
+            .collect();
         let random = ChaCha8Rng::seed_from_u64(report.seed);
         let current = watch::Sender::new(None);
         Ok(Self {
@@ -150,8 +169,10 @@ impl<'a> Rounds<'a> {
         let ready = restarted.elapsed().as_secs_f64();
         self.report.longest_ready_seconds = self.report.longest_ready_seconds.max(ready);
         let (edits, commits) = self.wait_for_load(&generation).await?;
-        let names: Vec<&str> =
-            victims.iter().filter_map(|place| Some(self.testnet.members.get(*place)?.plan.name.as_str())).collect();
+        let names: Vec<&str> = victims
+            .iter()
+            .filter_map(|place| Some(self.testnet.members.get(*place)?.plan.name.as_str()))
+            .collect();
         self.progress.say(format_args!(
             "round {round}: killed {}, ready after {ready:.2} s; {edits} edits, {commits} commits",
             names.join(" ")
@@ -164,7 +185,10 @@ impl<'a> Rounds<'a> {
         let mut created = Vec::new();
         for number in 0..DOCUMENTS {
             let node = self.random.random_range(0..self.clients.len());
-            created.push(self.create(node, &format!("round-{round}-{number}")).await?);
+            created.push(
+                self.create(node, &format!("round-{round}-{number}"))
+                    .await?,
+            );
         }
         let generation = Generation::new(round, &created);
         self.generations.push(Arc::clone(&generation));
@@ -187,8 +211,15 @@ impl<'a> Rounds<'a> {
             tries += 1;
             match member.client.create_document(&new).await {
                 Ok(document) => {
-                    let change = *document.heads.first().context("a new document has a head")?;
-                    return Ok(EditAck { node, document: document.id, change });
+                    let change = *document
+                        .heads
+                        .first()
+                        .context("a new document has a head")?;
+                    return Ok(EditAck {
+                        node,
+                        document: document.id,
+                        change,
+                    });
                 }
                 // The block with the collection may still be on its way to this node.
                 Err(_) if tries < CREATE_TRIES => tokio::time::sleep(LOOK).await,
@@ -241,8 +272,12 @@ impl<'a> Rounds<'a> {
 
     /// Checks the round before, which the load has left.
     async fn check_previous(&mut self, reader: usize) -> Result<()> {
-        let Some(index) = self.generations.len().checked_sub(2) else { return Ok(()) };
-        let Some(generation) = self.generations.get(index).map(Arc::clone) else { return Ok(()) };
+        let Some(index) = self.generations.len().checked_sub(2) else {
+            return Ok(());
+        };
+        let Some(generation) = self.generations.get(index).map(Arc::clone) else {
+            return Ok(());
+        };
         self.check_round(&generation, reader).await
     }
 
@@ -288,7 +323,8 @@ impl<'a> Rounds<'a> {
         let pending = &mut self.pending;
         let expired = check::last_submissions(&self.testnet, &mut self.chain, pending).await?;
         self.report.submissions_expired += expired;
-        self.progress.say("checking the documents of all rounds once more");
+        self.progress
+            .say("checking the documents of all rounds once more");
         for generation in &self.generations {
             let acks = generation.acks().clone();
             check::edits(&self.testnet, &generation.documents, &acks).await?;

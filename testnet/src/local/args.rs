@@ -134,8 +134,14 @@ impl std::fmt::Display for Ended {
 
 async fn up(args: UpArgs, program: &Path, json: bool) -> Result<u8> {
     let progress = Progress::default();
-    let spec = Spec { name: "local testnet".into(), validators: args.nodes };
-    let start = Program { path: program.into(), arguments: vec!["up".into()] };
+    let spec = Spec {
+        name: "local testnet".into(),
+        validators: args.nodes,
+    };
+    let start = Program {
+        path: program.into(),
+        arguments: vec!["up".into()],
+    };
     let overview = tokio::select! {
         overview = control::up(&start, &args.dir, &spec, &progress) => overview,
         code = signalled() => {
@@ -144,7 +150,11 @@ async fn up(args: UpArgs, program: &Path, json: bool) -> Result<u8> {
         }
     };
     let overview = overview.map_err(|error| anyhow::anyhow!(explain(&error)))?;
-    progress.say(control::hints(program, &overview.directory, &overview.nodes));
+    progress.say(control::hints(
+        program,
+        &overview.directory,
+        &overview.nodes,
+    ));
     print(&overview, json)?;
     Ok(0)
 }
@@ -175,5 +185,7 @@ pub(crate) fn print<T: Serialize + std::fmt::Display>(report: &T, json: bool) ->
             .and_then(|()| writeln!(output)),
         false => writeln!(output, "{}", report.to_string().trim_end()),
     };
-    written.and_then(|()| output.flush()).context("cannot write to standard output")
+    written
+        .and_then(|()| output.flush())
+        .context("cannot write to standard output")
 }

@@ -62,7 +62,8 @@ impl std::fmt::Display for Overview {
                 node.name.clone(),
                 node.role.to_string(),
                 node.process_id.map_or("ended".into(), |id| id.to_string()),
-                node.ready.map_or("-".into(), |ready| if ready { "yes" } else { "no" }.into()),
+                node.ready
+                    .map_or("-".into(), |ready| if ready { "yes" } else { "no" }.into()),
                 node.height.map_or("-".into(), |height| height.to_string()),
                 node.peers.map_or("-".into(), |peers| peers.to_string()),
             ]);
@@ -91,7 +92,10 @@ pub async fn up(
                 node.running().unwrap_or_default()
             );
         }
-        progress.say(format_args!("starting the network in {} again", directory.display()));
+        progress.say(format_args!(
+            "starting the network in {} again",
+            directory.display()
+        ));
         state.layout(directory)?
     } else {
         progress.say(format_args!("making a network in {}", directory.display()));
@@ -120,8 +124,12 @@ pub fn hints(program: &Path, directory: &Path, nodes: &[NodeOverview]) -> String
         let home = node.api_socket.parent().unwrap_or(Path::new("")).display();
         text.push_str(&format!("  {program} --data-dir {home} status\n"));
     }
-    text.push_str(&format!("look at all of it:  {program} testnet status --dir {directory}\n"));
-    text.push_str(&format!("end it:             {program} testnet down --dir {directory}"));
+    text.push_str(&format!(
+        "look at all of it:  {program} testnet status --dir {directory}\n"
+    ));
+    text.push_str(&format!(
+        "end it:             {program} testnet down --dir {directory}"
+    ));
     text
 }
 
@@ -135,7 +143,9 @@ pub async fn overview(directory: &Path) -> Result<Overview> {
     for node in &state.nodes {
         nodes.push(look(node).await);
     }
-    let directory = directory.canonicalize().unwrap_or_else(|_| directory.into());
+    let directory = directory
+        .canonicalize()
+        .unwrap_or_else(|_| directory.into());
     Ok(Overview { directory, nodes })
 }
 
@@ -143,7 +153,9 @@ async fn look(node: &NodeState) -> NodeOverview {
     let process_id = node.running();
     let client = Client::new(Endpoint::Unix(node.socket.clone()));
     let status = match process_id {
-        Some(_) => tokio::time::timeout(STATUS_LIMIT, client.status()).await.ok(),
+        Some(_) => tokio::time::timeout(STATUS_LIMIT, client.status())
+            .await
+            .ok(),
         None => None,
     };
     // A node that does not answer shows as such.
@@ -176,7 +188,10 @@ pub fn down(directory: &Path, progress: &Progress) -> Result<usize> {
     if !wait_gone(&state, STOP_LIMIT) {
         for node in &state.nodes {
             if let Some(id) = node.running() {
-                progress.say(format_args!("killing {}, which did not end (process {id})", node.name));
+                progress.say(format_args!(
+                    "killing {}, which did not end (process {id})",
+                    node.name
+                ));
                 signal(id, Signal::KILL)?;
             }
         }
@@ -223,7 +238,7 @@ fn wait_gone(state: &State, limit: Duration) -> bool {
 mod tests {
     use super::*;
     use crate::local::state::NodeState;
-    use std::process::Command;
+    use std::process::{Command, Stdio};
 
     fn state(directory: &Path, id: u32) -> State {
         let node = NodeState {
@@ -235,7 +250,10 @@ mod tests {
             port: 1,
             process: mark(id),
         };
-        State { links: None, nodes: vec![node] }
+        State {
+            links: None,
+            nodes: vec![node],
+        }
     }
 
     #[test]
@@ -244,7 +262,9 @@ mod tests {
         let path = directory.path();
         let follow = |argument: &Path| {
             let mut command = Command::new("tail");
-            command.args(["-f", "/dev/null", "--"]).arg(argument).spawn().unwrap()
+            command.args(["-f", "/dev/null", "--"]).arg(argument);
+            let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+            command.spawn().unwrap()
         };
         let (mut ours, mut foreign) = (follow(path), follow(Path::new("/dev/null")));
         let ours_state = state(path, ours.id());
@@ -253,7 +273,10 @@ mod tests {
         }
         state(path, foreign.id()).write(path).unwrap();
         assert_eq!(down(path, &Progress::default()).unwrap(), 0);
-        assert!(foreign.try_wait().unwrap().is_none(), "a foreign process was signalled");
+        assert!(
+            foreign.try_wait().unwrap().is_none(),
+            "a foreign process was signalled"
+        );
         ours_state.write(path).unwrap();
         assert_eq!(down(path, &Progress::default()).unwrap(), 1);
         ours.wait().unwrap();

@@ -31,7 +31,11 @@ pub fn explain(error: &anyhow::Error) -> String {
         let told = if tail.is_empty() {
             write!(text, "\nthe log of {} is empty: {log}", about.name)
         } else {
-            write!(text, "\nthe end of the log of {} ({log}):\n{tail}", about.name)
+            write!(
+                text,
+                "\nthe end of the log of {} ({log}):\n{tail}",
+                about.name
+            )
         };
         debug_assert!(told.is_ok(), "writing into a text does not fail");
     }
@@ -64,12 +68,22 @@ mod tests {
         let log = directory.path().join("node.log");
         let lines: Vec<String> = (0..5000).map(|line| format!("line {line}")).collect();
         std::fs::write(&log, lines.join("\n")).unwrap();
-        let about = AboutNode { name: "v2".into(), log, what: "was not ready".into() };
+        let about = AboutNode {
+            name: "v2".into(),
+            log,
+            what: "was not ready".into(),
+        };
         let error = Err::<(), _>(anyhow::anyhow!("the cause")).context(about);
         let error = error.context("the start failed").unwrap_err();
         let text = explain(&error);
-        assert!(text.starts_with("the start failed: v2: was not ready: the cause\n"), "{text}");
-        assert!(text.contains("line 4980") && text.ends_with("line 4999"), "{text}");
+        assert!(
+            text.starts_with("the start failed: v2: was not ready: the cause\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("line 4980") && text.ends_with("line 4999"),
+            "{text}"
+        );
         assert!(!text.contains("line 4979\n"), "{text}");
     }
 }

@@ -21,9 +21,9 @@ use decube_protocols::types::{
     Genesis, NetworkFile, Parameters, PeerId, Power, Replica, SignaturePolicy, Timestamp,
     Validator, peer_id,
 };
+use decube_store::Store;
 use decube_store::keys::{self, KeyKind};
 use decube_store::network::{self, NETWORK_FILE};
-use decube_store::Store;
 use serde::{Deserialize, Serialize};
 
 use super::ports::free_ports;
@@ -135,18 +135,38 @@ impl Layout {
             new_key(&home, KeyKind::Author)?;
             if role == NodeRole::Validator {
                 let key = new_key(&home, KeyKind::Validator)?;
-                validators.push(Validator { name: name.clone(), key, peer, power: Power(1) });
+                validators.push(Validator {
+                    name: name.clone(),
+                    key,
+                    peer,
+                    power: Power(1),
+                });
             }
-            replicas.push(Replica { name: name.clone(), peer });
+            replicas.push(Replica {
+                name: name.clone(),
+                peer,
+            });
             let home = match &links {
                 Some(links) => links.join(&name),
                 None => home,
             };
             let (socket, peer) = (socket(&home), peer_id(&peer));
-            nodes.push(NodePlan { name, role, directory: home, socket, peer, port });
+            nodes.push(NodePlan {
+                name,
+                role,
+                directory: home,
+                socket,
+                peer,
+                port,
+            });
         }
         let genesis = genesis(&spec.name, validators, replicas)?;
-        let layout = Self { directory, genesis, nodes, links };
+        let layout = Self {
+            directory,
+            genesis,
+            nodes,
+            links,
+        };
         layout.make_links()?;
         for node in &layout.nodes {
             Store::create(&node.directory, &layout.genesis.network_id())?;
@@ -176,7 +196,10 @@ impl Layout {
     /// Writes what names ports and sockets.
     fn write_settings(&self) -> Result<()> {
         let bootstrap = self.nodes.iter().map(NodePlan::address).collect();
-        let file = NetworkFile { bootstrap, genesis: self.genesis.clone() };
+        let file = NetworkFile {
+            bootstrap,
+            genesis: self.genesis.clone(),
+        };
         network::write(&self.network_path(), &file)?;
         for node in &self.nodes {
             network::write(&node.directory.join(NETWORK_FILE), &file)?;
@@ -192,7 +215,9 @@ impl Layout {
     /// # Errors
     /// When a link cannot be made.
     pub fn make_links(&self) -> Result<()> {
-        let Some(links) = &self.links else { return Ok(()) };
+        let Some(links) = &self.links else {
+            return Ok(());
+        };
         make_directory(links)?;
         for node in &self.nodes {
             let (home, link) = (self.directory.join(&node.name), &node.directory);
@@ -221,7 +246,9 @@ fn fresh(directory: &Path) -> Result<PathBuf> {
     if entries.next().is_some() {
         bail!("{shown} is not empty; name a directory that is not there yet");
     }
-    directory.canonicalize().with_context(|| format!("cannot resolve {shown}"))
+    directory
+        .canonicalize()
+        .with_context(|| format!("cannot resolve {shown}"))
 }
 
 fn make_directory(path: &Path) -> Result<()> {
@@ -236,8 +263,13 @@ fn short_directory(directory: &Path) -> Result<Option<PathBuf>> {
     if longest.as_os_str().as_bytes().len() <= MAX_SOCKET_PATH {
         return Ok(None);
     }
-    let made = tempfile::Builder::new().prefix("decube-").tempdir_in("/tmp");
-    Ok(Some(made.context("cannot make a directory for short links in /tmp")?.keep()))
+    let made = tempfile::Builder::new()
+        .prefix("decube-")
+        .tempdir_in("/tmp");
+    Ok(Some(
+        made.context("cannot make a directory for short links in /tmp")?
+            .keep(),
+    ))
 }
 
 fn new_key(directory: &Path, kind: KeyKind) -> Result<decube_crypto::PublicKey> {
@@ -246,12 +278,11 @@ fn new_key(directory: &Path, kind: KeyKind) -> Result<decube_crypto::PublicKey> 
     Ok(key.public())
 }
 
-fn genesis(
-    name: &str,
-    validators: Vec<Validator>,
-    replicas: Vec<Replica>,
-) -> Result<Genesis> {
-    let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+fn genesis(name: &str, validators: Vec<Validator>, replicas: Vec<Replica>) -> Result<Genesis> {
+    let created = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_millis();
     let majority = replicas.len() / 2 + 1;
     let genesis = Genesis {
         name: name.into(),
@@ -275,7 +306,10 @@ mod tests {
     use super::*;
 
     fn spec() -> Spec {
-        Spec { name: "test".into(), validators: 4 }
+        Spec {
+            name: "test".into(),
+            validators: 4,
+        }
     }
 
     #[test]
@@ -287,7 +321,10 @@ mod tests {
         assert_eq!(layout.genesis.replicas.len(), 5);
         assert_eq!(layout.genesis.parameters.write_quorum, 3);
         let replica = &layout.nodes[4];
-        assert_eq!((replica.name.as_str(), replica.role), ("r1", NodeRole::Replica));
+        assert_eq!(
+            (replica.name.as_str(), replica.role),
+            ("r1", NodeRole::Replica)
+        );
         assert!(!keys::exists(&replica.directory, KeyKind::Validator));
         let file = network::read(&layout.network_path()).unwrap();
         assert_eq!(file.genesis, layout.genesis);
@@ -298,7 +335,9 @@ mod tests {
     fn a_directory_that_is_in_use_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("letter"), "precious").unwrap();
-        let error = Layout::create(directory.path(), &spec()).unwrap_err().to_string();
+        let error = Layout::create(directory.path(), &spec())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("not empty"), "{error}");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
@@ -316,7 +355,10 @@ mod tests {
         let links = layout.links.clone().unwrap();
         layout.remove_links();
         assert!(!links.exists());
-        assert!(long.join("v1").join(SETTINGS_FILE).exists(), "only the links are removed");
+        assert!(
+            long.join("v1").join(SETTINGS_FILE).exists(),
+            "only the links are removed"
+        );
         layout.make_links().unwrap();
         assert!(layout.nodes[4].directory.join(SETTINGS_FILE).exists());
         layout.remove_links();
@@ -330,7 +372,10 @@ mod tests {
         let file = network::read(&layout.nodes[0].directory.join(NETWORK_FILE)).unwrap();
         for node in &layout.nodes {
             let settings = fs::read_to_string(node.directory.join(SETTINGS_FILE)).unwrap();
-            assert!(settings.contains(&format!("/tcp/{}", node.port)), "{settings}");
+            assert!(
+                settings.contains(&format!("/tcp/{}", node.port)),
+                "{settings}"
+            );
             assert!(file.bootstrap.contains(&node.address()));
         }
     }

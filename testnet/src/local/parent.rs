@@ -47,9 +47,13 @@ mod tests {
 
     #[test]
     fn only_the_word_lets_a_node_stay() {
-        for (input, expected) in
-            [("", false), ("stay\n", true), ("stay", true), ("other\nstay\n", true), ("sta", false)]
-        {
+        for (input, expected) in [
+            ("", false),
+            ("stay\n", true),
+            ("stay", true),
+            ("other\nstay\n", true),
+            ("sta", false),
+        ] {
             assert_eq!(stays(input.as_bytes()), expected, "{input:?}");
         }
     }

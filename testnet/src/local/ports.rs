@@ -25,22 +25,34 @@ pub(super) fn free_ports(count: usize) -> Result<Vec<u16>> {
             break;
         }
         // Port 0 lets the system choose, when it leaves no range below its own.
-        let port = if end > LOWEST { rand::random_range(LOWEST..end) } else { 0 };
+        let port = if end > LOWEST {
+            rand::random_range(LOWEST..end)
+        } else {
+            0
+        };
         if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
             held.push(listener);
         }
     }
     if held.len() < count {
-        bail!("found {} free ports on 127.0.0.1 where {count} are needed", held.len());
+        bail!(
+            "found {} free ports on 127.0.0.1 where {count} are needed",
+            held.len()
+        );
     }
     let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port());
-    held.iter().map(port).collect::<Result<_, _>>().context("cannot read a socket's port")
+    held.iter()
+        .map(port)
+        .collect::<Result<_, _>>()
+        .context("cannot read a socket's port")
 }
 
 /// The first port of those for outgoing connections.
 fn first_ephemeral() -> u16 {
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
-    let first = range.ok().and_then(|text| text.split_whitespace().next()?.parse().ok());
+    let first = range
+        .ok()
+        .and_then(|text| text.split_whitespace().next()?.parse().ok());
     first.unwrap_or(EPHEMERAL)
 }
 
@@ -53,8 +65,10 @@ mod tests {
     fn ports_are_distinct_and_can_be_listened_on() {
         let ports = free_ports(20).unwrap();
         assert_eq!(ports.iter().collect::<BTreeSet<_>>().len(), 20);
-        let listeners: Vec<_> =
-            ports.iter().map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port))).collect();
+        let listeners: Vec<_> = ports
+            .iter()
+            .map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)))
+            .collect();
         assert!(listeners.iter().all(Result::is_ok), "{listeners:?}");
     }
 }

@@ -61,7 +61,10 @@ impl NodeProcess {
             .open(&log_path)
             .with_context(|| format!("cannot open {}", log_path.display()))?;
         let mut command = Command::new(&program.path);
-        command.args(&program.arguments).arg("--data-dir").arg(directory);
+        command
+            .args(&program.arguments)
+            .arg("--data-dir")
+            .arg(directory);
         command.stdout(Stdio::null()).stderr(log).process_group(0);
         match lifetime {
             Lifetime::Tied => command.arg("--until-stdin-closes").stdin(Stdio::piped()),
@@ -84,7 +87,9 @@ impl NodeProcess {
     /// # Errors
     /// When the system does not tell.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.child.try_wait().context("cannot ask after a child process")
+        self.child
+            .try_wait()
+            .context("cannot ask after a child process")
     }
 
     /// Sends SIGKILL and does not wait.

@@ -11,7 +11,9 @@ pub struct Progress {
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { started: Instant::now() }
+        Self {
+            started: Instant::now(),
+        }
     }
 }
 

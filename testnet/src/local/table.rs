@@ -12,7 +12,9 @@ impl Table {
     /// A table with a head.
     #[must_use]
     pub fn new<const N: usize>(head: [&str; N]) -> Self {
-        Self { rows: vec![head.map(str::to_uppercase).to_vec()] }
+        Self {
+            rows: vec![head.map(str::to_uppercase).to_vec()],
+        }
     }
 
     /// Appends a row.
@@ -25,8 +27,14 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column| {
-            let cells = self.rows.iter().filter_map(|row: &Vec<String>| row.get(column));
-            cells.map(|cell: &String| cell.chars().count()).max().unwrap_or_default()
+            let cells = self
+                .rows
+                .iter()
+                .filter_map(|row: &Vec<String>| row.get(column));
+            cells
+                .map(|cell: &String| cell.chars().count())
+                .max()
+                .unwrap_or_default()
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         for row in &self.rows {

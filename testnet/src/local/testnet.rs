@@ -11,7 +11,7 @@ use super::layout::{Layout, NodePlan};
 use super::process::{Lifetime, NodeProcess, Program};
 
 /// How long a node may take to be ready.
-pub(crate) const READY_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const READY_LIMIT: Duration = Duration::from_secs(120);
 /// How long one request for readiness waits, after which the process is looked at again.
 const ASK: Duration = Duration::from_millis(500);
 /// The pause before asking a node again whose socket is not there yet.
@@ -34,7 +34,11 @@ pub struct Member {
 impl Member {
     fn new(plan: NodePlan) -> Self {
         let client = Client::new(Endpoint::Unix(plan.socket.clone()));
-        Self { plan, client, process: None }
+        Self {
+            plan,
+            client,
+            process: None,
+        }
     }
 
     /// The process id while it runs.
@@ -46,13 +50,21 @@ impl Member {
     /// The context of an error about this node.
     #[must_use]
     pub fn about(&self, what: impl Into<String>) -> AboutNode {
-        AboutNode { name: self.plan.name.clone(), log: self.plan.log(), what: what.into() }
+        AboutNode {
+            name: self.plan.name.clone(),
+            log: self.plan.log(),
+            what: what.into(),
+        }
     }
 
     /// Fails when the process ended by itself.
     fn check(&mut self) -> Result<()> {
-        let Some(process) = &mut self.process else { return Ok(()) };
-        let Some(status) = process.ended()? else { return Ok(()) };
+        let Some(process) = &mut self.process else {
+            return Ok(());
+        };
+        let Some(status) = process.ended()? else {
+            return Ok(());
+        };
         self.process = None;
         Err(anyhow!("it ended with {status}").context(self.about("it should be running")))
     }
@@ -73,7 +85,11 @@ impl Testnet {
     #[must_use]
     pub fn new(layout: Layout, program: Program) -> Self {
         let members = layout.nodes.iter().cloned().map(Member::new).collect();
-        Self { layout, members, program }
+        Self {
+            layout,
+            members,
+            program,
+        }
     }
 
     /// Starts all nodes and waits until they are ready; with other ports when one was taken.
@@ -110,11 +126,15 @@ impl Testnet {
     /// # Errors
     /// When there are fewer.
     pub fn member(&self, index: usize) -> Result<&Member> {
-        self.members.get(index).with_context(|| format!("the network has no node {index}"))
+        self.members
+            .get(index)
+            .with_context(|| format!("the network has no node {index}"))
     }
 
     fn member_mut(&mut self, index: usize) -> Result<&mut Member> {
-        self.members.get_mut(index).with_context(|| format!("the network has no node {index}"))
+        self.members
+            .get_mut(index)
+            .with_context(|| format!("the network has no node {index}"))
     }
 
     /// Starts a node's process, tied to this one.
@@ -228,7 +248,9 @@ impl Testnet {
 
     /// The nodes that run.
     pub fn running(&self) -> impl Iterator<Item = &Member> {
-        self.members.iter().filter(|member| member.process.is_some())
+        self.members
+            .iter()
+            .filter(|member| member.process.is_some())
     }
 
     /// Lets all nodes go on after this program ends.
@@ -258,7 +280,9 @@ impl Testnet {
         let mut result = Ok(());
         for member in &mut self.members {
             if let Some(mut process) = member.process.take() {
-                let stopped = process.stop().with_context(|| member.about("it was to end"));
+                let stopped = process
+                    .stop()
+                    .with_context(|| member.about("it was to end"));
                 result = result.and(stopped);
             }
         }
@@ -269,6 +293,9 @@ impl Testnet {
 
 /// Whether a node did not start because its port was taken.
 fn port_taken(error: &anyhow::Error) -> bool {
-    let log = error.downcast_ref::<AboutNode>().map(|about| tail(&about.log)).unwrap_or_default();
+    let log = error
+        .downcast_ref::<AboutNode>()
+        .map(|about| tail(&about.log))
+        .unwrap_or_default();
     PORT_TAKEN.iter().any(|sign| log.contains(sign))
 }

@@ -19,11 +19,15 @@ impl Demo<'_> {
         self.report.committed_height = height;
         let name = &member.plan.name;
         let shown = height.unwrap_or_default();
-        self.progress.say(format_args!("the version is final in block {shown}, committed at {name}"));
+        self.progress.say(format_args!(
+            "the version is final in block {shown}, committed at {name}"
+        ));
         let edited = self.edit_at(member, "edited after the commit").await?;
         let heads: Vec<String> = edited.heads.iter().map(ToString::to_string).collect();
-        self.wait_for_heads("an edit after the commit", |_, found| *found == heads).await?;
-        self.progress.say("the document was edited further, at every node");
+        self.wait_for_heads("an edit after the commit", |_, found| *found == heads)
+            .await?;
+        self.progress
+            .say("the document was edited further, at every node");
         Ok(())
     }
 

@@ -19,10 +19,13 @@ impl Demo<'_> {
     pub(super) async fn edit_and_converge(&mut self) -> Result<()> {
         let [one, two, third] = EDITORS;
         let cut_off = self.testnet.member(third)?.plan.name.clone();
-        self.progress.say(format_args!("{cut_off} bans all others: it is cut off, and goes on"));
+        self.progress.say(format_args!(
+            "{cut_off} bans all others: it is cut off, and goes on"
+        ));
         self.ban_all(third, true).await?;
         let peers_while_cut_off = self.wait_alone(third).await?;
-        self.progress.say("three nodes edit the document at the same time");
+        self.progress
+            .say("three nodes edit the document at the same time");
         let typed = tokio::try_join!(self.type_at(one), self.type_at(two), self.type_at(third))?;
         let (mut connected, alone) = (typed.0.clone(), typed.2.clone());
         connected.extend(typed.1.iter().cloned());
@@ -37,7 +40,9 @@ impl Demo<'_> {
         let all: BTreeSet<String> = connected.union(&alone).cloned().collect();
         let heads = self.wait_converged(&all).await?;
         let seconds = returned.elapsed().as_secs_f64();
-        self.progress.say(format_args!("all nodes have the same heads after {seconds:.2} s"));
+        self.progress.say(format_args!(
+            "all nodes have the same heads after {seconds:.2} s"
+        ));
         self.report.converged = Some(Converged {
             value: true,
             document: self.document.clone(),
@@ -73,10 +78,19 @@ impl Demo<'_> {
         let alone = self.testnet.member(index)?;
         let started = Instant::now();
         loop {
-            let peers = alone.client.status().await.with_context(|| alone.about("no status"))?.peers;
+            let peers = alone
+                .client
+                .status()
+                .await
+                .with_context(|| alone.about("no status"))?
+                .peers;
             let mut known = 0;
             for other in self.testnet.running() {
-                let list = other.client.peers().await.with_context(|| other.about("no peers"))?;
+                let list = other
+                    .client
+                    .peers()
+                    .await
+                    .with_context(|| other.about("no peers"))?;
                 let me = alone.plan.peer.to_string();
                 known += list.peers.iter().filter(|peer| peer.peer == me).count();
             }
@@ -103,7 +117,9 @@ impl Demo<'_> {
             ]);
             let edited = member.client.patch(&self.document, edits).await;
             let edited = edited.with_context(|| member.about("it did not edit"))?;
-            let change = edited.change.context("an edit that changes something has a change")?;
+            let change = edited
+                .change
+                .context("an edit that changes something has a change")?;
             changes.insert(change.to_string());
         }
         Ok(changes)
@@ -128,12 +144,20 @@ impl Demo<'_> {
             tokio::time::sleep(LOOK).await;
         }
         if !self.changes(connected).await?.is_disjoint(its) {
-            bail!("{} has edits of {}, which was cut off", connected.plan.name, third.plan.name);
+            bail!(
+                "{} has edits of {}, which was cut off",
+                connected.plan.name,
+                third.plan.name
+            );
         }
         if !self.changes(third).await?.is_disjoint(theirs) {
-            bail!("{} has edits of others although it was cut off", third.plan.name);
+            bail!(
+                "{} has edits of others although it was cut off",
+                third.plan.name
+            );
         }
-        self.progress.say("the node that is cut off has only its own edits, the others only theirs");
+        self.progress
+            .say("the node that is cut off has only its own edits, the others only theirs");
         Ok(())
     }
 
@@ -141,11 +165,18 @@ impl Demo<'_> {
     async fn changes(&self, member: &Member) -> Result<BTreeSet<String>> {
         let history = member.client.history(&self.document).await;
         let history = history.with_context(|| member.about("it did not show the history"))?;
-        Ok(history.changes.iter().map(|change| change.hash.to_string()).collect())
+        Ok(history
+            .changes
+            .iter()
+            .map(|change| change.hash.to_string())
+            .collect())
     }
 
     /// Waits until all nodes have the same heads and every one of `changes`.
-    async fn wait_converged(&self, changes: &BTreeSet<String>) -> Result<Vec<(String, Vec<String>)>> {
+    async fn wait_converged(
+        &self,
+        changes: &BTreeSet<String>,
+    ) -> Result<Vec<(String, Vec<String>)>> {
         let first = self.testnet.member(0)?;
         let started = Instant::now();
         while !self.changes(first).await?.is_superset(changes) {
@@ -156,6 +187,7 @@ impl Demo<'_> {
             tokio::time::sleep(LOOK).await;
         }
         let heads = self.heads(first).await?;
-        self.wait_for_heads("the same heads as elsewhere", |_, found| *found == heads).await
+        self.wait_for_heads("the same heads as elsewhere", |_, found| *found == heads)
+            .await
     }
 }

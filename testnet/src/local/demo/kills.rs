@@ -25,16 +25,28 @@ impl Demo<'_> {
         let name = self.testnet.member(victim)?.plan.name.clone();
         let height_at_kill = self.height_of(victim).await?;
         let process_id = self.testnet.kill(victim)?;
-        self.progress.say(format_args!("killed {name} (process {process_id}) at {height_at_kill}"));
-        let killed = CaughtUp { name: name.clone(), process_id, height_at_kill, ..<_>::default() };
+        self.progress.say(format_args!(
+            "killed {name} (process {process_id}) at {height_at_kill}"
+        ));
+        let killed = CaughtUp {
+            name: name.clone(),
+            process_id,
+            height_at_kill,
+            ..<_>::default()
+        };
         self.report.killed_validator_caught_up = Some(killed);
         let commits = self.commits_without(victim).await?;
         let before = self.highest().await?;
-        self.progress.say(format_args!("{} commits went on, up to block {before}", commits.len()));
+        self.progress.say(format_args!(
+            "{} commits went on, up to block {before}",
+            commits.len()
+        ));
         let restarted = self.testnet.spawn(victim)?;
         self.testnet.wait_ready().await?;
         let after = self.wait_caught_up(victim, before).await?;
-        self.progress.say(format_args!("{name} is back (process {restarted}) and at {after}"));
+        self.progress.say(format_args!(
+            "{name} is back (process {restarted}) and at {after}"
+        ));
         if let Some(killed) = &mut self.report.killed_validator_caught_up {
             killed.value = after >= before && restarted != process_id && before > height_at_kill;
             killed.restarted_process_id = Some(restarted);
@@ -46,7 +58,8 @@ impl Demo<'_> {
             }
         }
         let heads = self.heads(self.testnet.member(0)?).await?;
-        self.wait_for_heads("what was edited meanwhile", |_, found| *found == heads).await?;
+        self.wait_for_heads("what was edited meanwhile", |_, found| *found == heads)
+            .await?;
         Ok(())
     }
 
@@ -55,12 +68,19 @@ impl Demo<'_> {
         let nodes: Vec<_> = self.testnet.running().collect();
         let mut heights: Vec<u64> = Vec::new();
         for (number, member) in (1..=COMMITS).zip(nodes.iter().cycle()) {
-            self.edit_at(member, &format!("edited while v{} is down, {number}", victim + 1)).await?;
+            self.edit_at(
+                member,
+                &format!("edited while v{} is down, {number}", victim + 1),
+            )
+            .await?;
             let height = self.commit_at(member, STEP_LIMIT).await;
             let height = height.with_context(|| member.about("it did not commit"))?;
             let height = height.context("a final commit has a height")?;
             if heights.last().is_some_and(|last| *last >= height) {
-                bail!("a commit at {} came into block {height} after {heights:?}", member.plan.name);
+                bail!(
+                    "a commit at {} came into block {height} after {heights:?}",
+                    member.plan.name
+                );
             }
             heights.push(height);
             // The next node can only commit after this one when it knows of it.
@@ -96,20 +116,34 @@ impl Demo<'_> {
     async fn height_of(&self, index: usize) -> Result<u64> {
         let member = self.testnet.member(index)?;
         let status = within("a status", member.client.status()).await?;
-        Ok(status.with_context(|| member.about("it did not tell its status"))?.final_height.0)
+        Ok(status
+            .with_context(|| member.about("it did not tell its status"))?
+            .final_height
+            .0)
     }
 
     async fn heights(&self) -> Result<Vec<u64>> {
         let statuses = within("the statuses", self.testnet.statuses()).await??;
-        Ok(statuses.iter().map(|(_, status)| status.final_height.0).collect())
+        Ok(statuses
+            .iter()
+            .map(|(_, status)| status.final_height.0)
+            .collect())
     }
 
     async fn highest(&self) -> Result<u64> {
-        self.heights().await?.into_iter().max().context("a node runs")
+        self.heights()
+            .await?
+            .into_iter()
+            .max()
+            .context("a node runs")
     }
 
     async fn lowest(&self) -> Result<u64> {
-        self.heights().await?.into_iter().min().context("a node runs")
+        self.heights()
+            .await?
+            .into_iter()
+            .min()
+            .context("a node runs")
     }
 
     /// Kills two validators and shows that nothing is committed any more, though edits replicate.
@@ -121,7 +155,8 @@ impl Demo<'_> {
             let name = self.testnet.member(victim)?.plan.name.clone();
             killed.insert(name, self.testnet.kill(victim)?);
         }
-        self.progress.say(format_args!("killed two of {count} validators: {killed:?}"));
+        self.progress
+            .say(format_args!("killed two of {count} validators: {killed:?}"));
         // What the two sent before they died may still make a block final.
         tokio::time::sleep(SETTLE).await;
         let height_at_kill = self.highest().await?;
@@ -132,11 +167,15 @@ impl Demo<'_> {
             ..FaultReport::default()
         };
         let member = self.testnet.member(0)?;
-        let edited = self.edit_at(member, "edited without a quorum of validators").await?;
+        let edited = self
+            .edit_at(member, "edited without a quorum of validators")
+            .await?;
         let heads: Vec<String> = edited.heads.iter().map(ToString::to_string).collect();
-        self.wait_for_heads("an edit without a quorum", |_, found| *found == heads).await?;
+        self.wait_for_heads("an edit without a quorum", |_, found| *found == heads)
+            .await?;
         fault.edits_still_replicate = true;
-        self.progress.say("edits still reach every node; now a commit, which cannot become final");
+        self.progress
+            .say("edits still reach every node; now a commit, which cannot become final");
         let started = Instant::now();
         fault.commit = match self.commit_at(member, HOPELESS).await {
             Ok(height) => format!("final in block {}", height.unwrap_or_default()),
@@ -164,6 +203,8 @@ impl Demo<'_> {
 const PENDING: &str = "pending";
 
 fn pending(error: &ClientError) -> Option<String> {
-    let timed_out = error.problem().is_some_and(|problem| problem.code == Code::TimedOut);
+    let timed_out = error
+        .problem()
+        .is_some_and(|problem| problem.code == Code::TimedOut);
     timed_out.then(|| PENDING.to_owned())
 }

@@ -119,7 +119,9 @@ async fn steps(options: &Options, progress: &Progress, report: &mut Report) -> R
 fn check(options: &Options) -> Result<()> {
     let count = options.validators;
     if count < FEWEST {
-        bail!("with {count} validators none may fail; the demonstration needs --nodes {FEWEST} or more");
+        bail!(
+            "with {count} validators none may fail; the demonstration needs --nodes {FEWEST} or more"
+        );
     }
     if options.fault == Some(FaultKind::TwoValidators) && count > kills::MOST_WITHOUT_TWO {
         bail!(
@@ -142,7 +144,10 @@ async fn start<'a>(
             made.context("cannot make a temporary directory")?.keep()
         }
     };
-    let spec = Spec { name: "local testnet".into(), validators: options.validators };
+    let spec = Spec {
+        name: "local testnet".into(),
+        validators: options.validators,
+    };
     let layout = Layout::create(&directory, &spec)?;
     progress.say(format_args!(
         "starting {} validators and a replica in {}",
@@ -151,12 +156,20 @@ async fn start<'a>(
     ));
     report.directory = Some(layout.directory.clone());
     report.network = Some(layout.genesis.network_id().to_string());
-    let program = Program { path: options.program.clone(), arguments: vec!["up".into()] };
+    let program = Program {
+        path: options.program.clone(),
+        arguments: vec!["up".into()],
+    };
     let started = Instant::now();
     let testnet = Testnet::start(layout, program).await?;
     report.ready_seconds = Some(started.elapsed().as_secs_f64());
     progress.say("all nodes are ready");
-    Ok(Demo { testnet, report, progress, document: String::new() })
+    Ok(Demo {
+        testnet,
+        report,
+        progress,
+        document: String::new(),
+    })
 }
 
 impl Demo<'_> {
@@ -185,7 +198,9 @@ impl Demo<'_> {
         let created = member.client.create_collection(&new).await;
         let created = created.with_context(|| member.about("it did not create a collection"))?;
         let height = created.height.context("a final transaction has a height")?;
-        self.progress.say(format_args!("the collection minutes is final in block {height}"));
+        self.progress.say(format_args!(
+            "the collection minutes is final in block {height}"
+        ));
         let new = CreateDocument {
             collection: "minutes".into(),
             name: "meeting".parse::<DocumentName>()?,
@@ -195,8 +210,10 @@ impl Demo<'_> {
         let created = created.with_context(|| member.about("it did not create a document"))?;
         self.document = created.id.to_string();
         let heads: Vec<String> = created.heads.iter().map(ToString::to_string).collect();
-        self.wait_for_heads("the new document", |_, found| *found == heads).await?;
-        self.progress.say(format_args!("document {} is at every node", self.document));
+        self.wait_for_heads("the new document", |_, found| *found == heads)
+            .await?;
+        self.progress
+            .say(format_args!("document {} is at every node", self.document));
         Ok(())
     }
 
@@ -226,7 +243,9 @@ impl Demo<'_> {
                 }
                 all.push((member.plan.name.clone(), heads));
             }
-            let Some((member, heads)) = missing else { return Ok(all) };
+            let Some((member, heads)) = missing else {
+                return Ok(all);
+            };
             if started.elapsed() > STEP_LIMIT {
                 let about = member.about(format!("{what} did not come within {STEP_LIMIT:?}"));
                 return Err(anyhow!("its heads are {heads:?}").context(about));
@@ -241,13 +260,19 @@ impl Demo<'_> {
         for member in self.testnet.running() {
             let list = member.client.blocks(None, Some(1000)).await;
             let list = list.with_context(|| member.about("it did not list its blocks"))?;
-            let blocks: Vec<_> = list.blocks.iter().map(|block| (block.height, block.id)).collect();
+            let blocks: Vec<_> = list
+                .blocks
+                .iter()
+                .map(|block| (block.height, block.id))
+                .collect();
             let Some((other, known)) = &first else {
                 first = Some((member, blocks));
                 continue;
             };
             let differs = blocks.iter().find(|(height, id)| {
-                known.iter().any(|(other, found)| other == height && found != id)
+                known
+                    .iter()
+                    .any(|(other, found)| other == height && found != id)
             });
             if let Some((height, id)) = differs {
                 let about = member.about(format!("its block {height} is {id}"));
@@ -266,7 +291,9 @@ impl Demo<'_> {
                 Some(_) => within("a status", member.client.status()).await.ok(),
                 None => None,
             };
-            let height = status.and_then(Result::ok).map(|status| status.final_height.0);
+            let height = status
+                .and_then(Result::ok)
+                .map(|status| status.final_height.0);
             nodes.push(NodeReport {
                 name: member.plan.name.clone(),
                 role: member.plan.role,
@@ -283,7 +310,9 @@ impl Demo<'_> {
 /// What a future gives, within the limit of a step.
 async fn within<T>(what: &str, future: impl Future<Output = T>) -> Result<T> {
     let limited = tokio::time::timeout(STEP_LIMIT, future).await;
-    limited.ok().with_context(|| format!("{what} did not come within {STEP_LIMIT:?}"))
+    limited
+        .ok()
+        .with_context(|| format!("{what} did not come within {STEP_LIMIT:?}"))
 }
 
 fn millis(time: Duration) -> u64 {

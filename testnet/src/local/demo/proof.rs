@@ -18,17 +18,24 @@ impl Demo<'_> {
     /// Exports the committed version and its proof at the replica, and has both verified.
     pub(super) async fn prove(&mut self, program: &Path) -> Result<()> {
         let member = self.testnet.members.last().context("there are nodes")?;
-        self.wait_for_height(member, self.report.committed_height.unwrap_or_default()).await?;
+        self.wait_for_height(member, self.report.committed_height.unwrap_or_default())
+            .await?;
         let directory = &self.testnet.layout.directory;
-        let exported = self.export(member, "committed.automerge", &Selection::Committed).await?;
-        let present = self.export(member, "present.automerge", &Selection::Current).await?;
+        let exported = self
+            .export(member, "committed.automerge", &Selection::Committed)
+            .await?;
+        let present = self
+            .export(member, "present.automerge", &Selection::Current)
+            .await?;
         let height = self.report.committed_height.map(Height);
         let proof = member.client.proof(&self.document, height).await;
         let proof = proof.with_context(|| member.about("it gave no proof"))?;
         let path = directory.join("committed.proof");
         write(&path, &proof)?;
         let name = &member.plan.name;
-        self.progress.say(format_args!("{name} exported the committed version and a proof of it"));
+        self.progress.say(format_args!(
+            "{name} exported the committed version and a proof of it"
+        ));
         let network = self.testnet.layout.network_path();
         let (process_id, verified) = verify(program, &path, &network, &exported).await?;
         let (_, refused) = verify(program, &path, &network, &present).await?;
@@ -53,7 +60,8 @@ impl Demo<'_> {
                 refused.said
             );
         }
-        self.progress.say("a process without a node verified both, and refused the present version");
+        self.progress
+            .say("a process without a node verified both, and refused the present version");
         Ok(())
     }
 
@@ -68,7 +76,8 @@ impl Demo<'_> {
             }
             if started.elapsed() > STEP_LIMIT {
                 let about = member.about(format!("it did not get to height {height}"));
-                let error = anyhow::anyhow!("it is at {} after {STEP_LIMIT:?}", status.final_height);
+                let error =
+                    anyhow::anyhow!("it is at {} after {STEP_LIMIT:?}", status.final_height);
                 return Err(error.context(about));
             }
             tokio::time::sleep(LOOK).await;
@@ -103,14 +112,32 @@ async fn verify(
     document: &Path,
 ) -> Result<(u32, Verdict)> {
     let mut command = tokio::process::Command::new(program);
-    command.arg("verify").arg(proof).arg("--network").arg(network).arg("--document").arg(document);
+    command
+        .arg("verify")
+        .arg(proof)
+        .arg("--network")
+        .arg(network)
+        .arg("--document")
+        .arg(document);
     // A data directory that is not there: nothing but the three files is used.
     command.arg("--data-dir").arg(proof.with_extension("none"));
-    command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let child = command.kill_on_drop(true).spawn();
     let child = child.with_context(|| format!("cannot start {}", program.display()))?;
-    let process_id = child.id().context("a process that was just started has an id")?;
+    let process_id = child
+        .id()
+        .context("a process that was just started has an id")?;
     let output = within("`decube verify`", child.wait_with_output()).await??;
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Ok((process_id, Verdict { code: output.status.code(), said }))
+    Ok((
+        process_id,
+        Verdict {
+            code: output.status.code(),
+            said,
+        },
+    ))
 }

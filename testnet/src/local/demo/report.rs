@@ -182,10 +182,18 @@ impl Report {
             rows.push(("committed", "yes", format!("in block {height}")));
         }
         if let Some(proof) = &self.proof_verified {
-            rows.push(("proof verified", yes(proof.value), proof.path.display().to_string()));
+            rows.push((
+                "proof verified",
+                yes(proof.value),
+                proof.path.display().to_string(),
+            ));
         }
         if let Some(killed) = &self.killed_validator_caught_up {
-            rows.push(("killed validator caught up", yes(killed.value), killed.line()));
+            rows.push((
+                "killed validator caught up",
+                yes(killed.value),
+                killed.line(),
+            ));
         }
         if let Some(fault) = &self.fault {
             let held = yes(fault.nothing_committed_after);
@@ -222,7 +230,8 @@ impl CaughtUp {
             self.height_at_kill,
             self.commits_meanwhile.len(),
             shown(self.height_before_restart),
-            self.restarted_process_id.map_or("-".into(), |id| id.to_string()),
+            self.restarted_process_id
+                .map_or("-".into(), |id| id.to_string()),
             shown(self.height_after_restart)
         )
     }
