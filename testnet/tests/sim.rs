@@ -4,6 +4,7 @@
 
 use decube_testnet::sim::{Fault, Options, Outcome, Report, run, run_all};
 
+#[allow(clippy::panic, reason = "a helper of tests")]
 fn held(report: &Report) {
     if let Outcome::Violated { violation, tail } = &report.outcome {
         panic!("{}\nseed {}: {violation}", tail.join("\n"), report.seed);

@@ -219,6 +219,7 @@ fn request(line: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one story, told in order")]
 fn what_is_no_request_gets_a_problem_and_changes_nothing() {
     let home = Home::solo();
     let (running, id) = home.with_document();
@@ -376,6 +377,7 @@ impl Drop for Disk {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one story, told in order")]
 fn a_full_disk_stops_the_node_and_loses_nothing_that_was_acknowledged() {
     let Some(disk) = Disk::new(32) else {
         println!(

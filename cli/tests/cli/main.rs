@@ -14,3 +14,5 @@ mod running;
 mod settings;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod testnet;

@@ -96,8 +96,16 @@ impl<S: ChainSource> Core<S> {
 
     /// Whether the newest final block comes with transactions that are not its own.
     pub(super) fn has_other_transactions(&self, announced: &FinalAnnouncement) -> bool {
-        let own = self.newest.as_ref().and_then(|newest| newest.transactions.as_ref());
-        own.is_some_and(|own| announced.transactions.as_ref().is_some_and(|said| said != own))
+        let own = self
+            .newest
+            .as_ref()
+            .and_then(|newest| newest.transactions.as_ref());
+        own.is_some_and(|own| {
+            announced
+                .transactions
+                .as_ref()
+                .is_some_and(|said| said != own)
+        })
     }
 
     /// Whether an announcement's finalization is one of its header.

@@ -114,7 +114,12 @@ impl Alone {
 
     fn text(&mut self, at: Duration, document: DocumentId) -> Result<String> {
         let pointer = "/text".parse()?;
-        let command = Command::Read { document, at: None, pointer, conflicts: false };
+        let command = Command::Read {
+            document,
+            at: None,
+            pointer,
+            conflicts: false,
+        };
         match self.command(at, command)?.reply {
             Some(Reply::Content { value, .. }) => {
                 Ok(value.as_str().context("the text is a text")?.into())
@@ -133,7 +138,10 @@ fn collection() -> CollectionId {
 }
 
 fn now(at: Duration) -> Now {
-    Now { monotonic: at, wall: Timestamp(0) }
+    Now {
+        monotonic: at,
+        wall: Timestamp(0),
+    }
 }
 
 /// Types a session into one core and lets a second one follow. `step` is the time between two
@@ -156,7 +164,12 @@ pub(super) fn follow(trace: &Sequential, step: Duration) -> Result<CoreTimes> {
     for splices in trace.splices.chunks(SPLICES_PER_CHANGE) {
         at += step;
         let edits = edits(splices)?;
-        let command = Command::Edit { document, at: None, edits, message: None };
+        let command = Command::Edit {
+            document,
+            at: None,
+            edits,
+            message: None,
+        };
         let edited = author.command(at, command)?;
         bytes += relay(&author.me, edited, &mut follower, at)?;
         let late = author.wake(at)?;
@@ -169,7 +182,10 @@ pub(super) fn follow(trace: &Sequential, step: Duration) -> Result<CoreTimes> {
     bytes += relay(&author.me, late, &mut follower, end)?;
     follower.wake(end)?;
     for core in [&mut author, &mut follower] {
-        ensure!(core.text(end, document)? == trace.end, "a core has another text");
+        ensure!(
+            core.text(end, document)? == trace.end,
+            "a core has another text"
+        );
     }
     Ok(CoreTimes {
         edits: trace.splices.len(),
@@ -183,7 +199,13 @@ pub(super) fn follow(trace: &Sequential, step: Duration) -> Result<CoreTimes> {
 /// Hands announcements over; gives the bytes of the changes in them.
 fn relay(from: &PeerId, wanted: Wanted, to: &mut Alone, at: Duration) -> Result<usize> {
     for announcement in wanted.announcements {
-        to.give(at, Input::Announced { from: *from, announcement })?;
+        to.give(
+            at,
+            Input::Announced {
+                from: *from,
+                announcement,
+            },
+        )?;
     }
     Ok(wanted.bytes)
 }

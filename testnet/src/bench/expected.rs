@@ -48,11 +48,15 @@ fn replay(trace: &Concurrent, sessions: &[Session]) -> Result<String> {
     let mut made: Vec<ChangeHash> = Vec::with_capacity(trace.transactions.len());
     for txn in &trace.transactions {
         let parents = txn.parents.iter().map(|parent| made.get(*parent).copied());
-        let mut at: Vec<ChangeHash> = parents.collect::<Option<_>>().context("parents are earlier")?;
+        let mut at: Vec<ChangeHash> = parents
+            .collect::<Option<_>>()
+            .context("parents are earlier")?;
         if at.is_empty() {
             at.push(created.hash);
         }
-        let session = sessions.get(txn.agent).context("every author has a session")?;
+        let session = sessions
+            .get(txn.agent)
+            .context("every author has a session")?;
         let edited = content.edit(session, Some(&at), &edits(&txn.patches)?, None, 0)?;
         made.push(edited.context("a transaction had no effect")?.hash);
     }

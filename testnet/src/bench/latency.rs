@@ -44,7 +44,9 @@ impl EditTimes {
             round.0.push(acknowledged);
             round.1.push(visible.duration_since(sent));
             // It may be visible there before the answer is here.
-            round.2.push(visible.saturating_duration_since(sent + acknowledged));
+            round
+                .2
+                .push(visible.saturating_duration_since(sent + acknowledged));
             tokio::time::sleep(PAUSE).await;
         }
         self.acknowledged.push(round.0);
@@ -135,7 +137,13 @@ impl CommitTimes {
         Some(PerBlock {
             validator_votes: figure(validators, |c| c.validators.votes)?,
             validator_state: figure(validators, |c| c.validators.state)?,
-            replica_state: figure(1.0, |Counters { replicas: Writes { state, .. }, .. }| *state)?,
+            replica_state: figure(
+                1.0,
+                |Counters {
+                     replicas: Writes { state, .. },
+                     ..
+                 }| *state,
+            )?,
         })
     }
 }
@@ -172,9 +180,7 @@ async fn submit(
     };
     let submitted = member.client.commit(&request).await;
     let submitted = submitted.with_context(|| member.about("it did not commit"))?;
-    submitted
-        .transaction
-        .context("what is submitted has an id")
+    submitted.transaction.context("what is submitted has an id")
 }
 
 fn shows(event: &EventKind, wanted: &Version) -> bool {

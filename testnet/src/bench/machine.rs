@@ -42,7 +42,11 @@ impl Machine {
             processor: processor(),
             memory_mib: memory.map(|kib| kib / 1024),
             disk_sync_ms: disk_sync(directory)?,
-            build: if cfg!(debug_assertions) { "dev" } else { "release" },
+            build: if cfg!(debug_assertions) {
+                "dev"
+            } else {
+                "release"
+            },
         })
     }
 }
@@ -55,8 +59,8 @@ fn processor() -> Option<String> {
 
 fn disk_sync(directory: &Path) -> Result<f64> {
     let path = directory.join("disk-speed");
-    let mut file = File::create_new(&path)
-        .with_context(|| format!("cannot make {}", path.display()))?;
+    let mut file =
+        File::create_new(&path).with_context(|| format!("cannot make {}", path.display()))?;
     let mut times = Vec::with_capacity(DISK_WRITES);
     for _ in 0..DISK_WRITES {
         let started = Instant::now();
@@ -127,14 +131,20 @@ mod tests {
     #[test]
     fn this_process_uses_something() {
         let usage = usage(std::process::id()).unwrap();
-        assert!(usage.resident_mib > 1.0 && usage.peak_mib >= usage.resident_mib, "{usage:?}");
+        assert!(
+            usage.resident_mib > 1.0 && usage.peak_mib >= usage.resident_mib,
+            "{usage:?}"
+        );
     }
 
     #[test]
     fn the_disk_is_measured_and_nothing_stays() {
         let directory = tempfile::tempdir().unwrap();
         let machine = Machine::look(directory.path()).unwrap();
-        assert!(machine.disk_sync_ms > 0.0 && machine.processors > 0, "{machine:?}");
+        assert!(
+            machine.disk_sync_ms > 0.0 && machine.processors > 0,
+            "{machine:?}"
+        );
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

@@ -199,7 +199,8 @@ impl Bench {
     async fn run(mut self) -> Result<Report> {
         let machine = Machine::look(&self.directory)?;
         for round in 1..=self.args.rounds {
-            self.progress.say(format_args!("round {round} of {}", self.args.rounds));
+            self.progress
+                .say(format_args!("round {round} of {}", self.args.rounds));
             self.singles().await?;
             if self.wants(Part::Paper) {
                 self.paper().await?;
@@ -230,7 +231,8 @@ impl Bench {
         if self.wants(Part::Idle) {
             tokio::time::sleep(IDLE).await;
             let nodes = network.usage()?;
-            self.idle.push(replay::largest(&nodes, |node| node.usage.resident_mib));
+            self.idle
+                .push(replay::largest(&nodes, |node| node.usage.resident_mib));
         }
         network.create_collection().await?;
         if self.wants(Part::Edits) {
@@ -268,7 +270,12 @@ impl Bench {
     }
 
     fn say(&self, name: &str, replayed: &Replayed) {
-        let Replayed { edits, typed_seconds, everywhere_seconds, .. } = replayed;
+        let Replayed {
+            edits,
+            typed_seconds,
+            everywhere_seconds,
+            ..
+        } = replayed;
         self.progress.say(format_args!(
             "{name}: {edits} edits typed in {typed_seconds:.1} s, everywhere after \
              {everywhere_seconds:.1} s, committed, proof verified"

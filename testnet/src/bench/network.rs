@@ -205,7 +205,10 @@ impl Network {
         text: &str,
     ) -> Result<()> {
         for member in self.members() {
-            let content = member.client.read(document, TEXT, &Selection::Current, false).await;
+            let content = member
+                .client
+                .read(document, TEXT, &Selection::Current, false)
+                .await;
             let content = content.with_context(|| member.about("it did not show the text"))?;
             if content.heads != heads || content.value.as_str() != Some(text) {
                 let found = content.value.as_str().map(str::len);

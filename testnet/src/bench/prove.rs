@@ -47,7 +47,9 @@ pub(super) async fn commit(
     let committed = member.client.commit(&request).await;
     let committed = committed.with_context(|| member.about("it did not commit"))?;
     let commit_seconds = started.elapsed().as_secs_f64();
-    let height = committed.height.context("a final transaction has a height")?;
+    let height = committed
+        .height
+        .context("a final transaction has a height")?;
     let replica = network.replica()?;
     network.wait_for_height(replica, height).await?;
     let file = replica.client.proof(document, Some(height)).await;

@@ -111,7 +111,10 @@ pub async fn friends(network: &Network, trace: Concurrent, end: &str) -> Result<
     }
     let waits = futures::future::try_join_all(typists).await?;
     let made = made.borrow().clone();
-    let heads = trace.tips().into_iter().map(|tip| made.get(tip).copied().flatten());
+    let heads = trace
+        .tips()
+        .into_iter()
+        .map(|tip| made.get(tip).copied().flatten());
     let heads: Option<Vec<ChangeHash>> = heads.collect();
     let mut heads = heads.context("every transaction has made a change")?;
     heads.sort_unstable();
@@ -236,7 +239,10 @@ impl Typist {
                 Err(error) => error,
             };
             let code = problem.problem().map(|problem| problem.code);
-            ensure!(code == Some(Code::UnknownHead), "the edit was refused: {problem}");
+            ensure!(
+                code == Some(Code::UnknownHead),
+                "the edit was refused: {problem}"
+            );
             tokio::time::sleep(RETRY).await;
         }
         bail!("a change of the other author did not come over the network")

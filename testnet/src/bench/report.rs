@@ -103,8 +103,7 @@ pub struct Session {
 impl Session {
     /// Sums rounds up; none when there were none.
     pub(super) fn of(rounds: Vec<Replayed>) -> Option<Self> {
-        let figure =
-            |of: fn(&Replayed) -> f64| Figure::of(rounds.iter().map(of).collect());
+        let figure = |of: fn(&Replayed) -> f64| Figure::of(rounds.iter().map(of).collect());
         Some(Self {
             everywhere_seconds: figure(|round| round.everywhere_seconds)?,
             typed_seconds: figure(|round| round.typed_seconds)?,
@@ -113,7 +112,11 @@ impl Session {
             resident_mib: figure(|round| largest(&round.nodes, |node| node.usage.resident_mib))?,
             peak_mib: figure(|round| largest(&round.nodes, |node| node.usage.peak_mib))?,
             processor_seconds: figure(|round| {
-                round.nodes.iter().map(|node| node.usage.processor_seconds).sum()
+                round
+                    .nodes
+                    .iter()
+                    .map(|node| node.usage.processor_seconds)
+                    .sum()
             })?,
             rounds,
         })
@@ -121,15 +124,41 @@ impl Session {
 
     fn rows(&self, name: &str, rows: &mut Rows) {
         rows.figure(name, "typed by the author", "s", &self.typed_seconds);
-        rows.figure(name, "the same heads and text everywhere", "s", &self.everywhere_seconds);
-        rows.figure(name, "edits per second end to end", "1/s", &self.edits_per_second);
+        rows.figure(
+            name,
+            "the same heads and text everywhere",
+            "s",
+            &self.everywhere_seconds,
+        );
+        rows.figure(
+            name,
+            "edits per second end to end",
+            "1/s",
+            &self.edits_per_second,
+        );
         rows.figure(name, "sent by all nodes", "MiB", &self.sent_mib);
-        rows.figure(name, "processor time of all nodes", "s", &self.processor_seconds);
-        rows.figure(name, "memory of the largest node after it", "MiB", &self.resident_mib);
+        rows.figure(
+            name,
+            "processor time of all nodes",
+            "s",
+            &self.processor_seconds,
+        );
+        rows.figure(
+            name,
+            "memory of the largest node after it",
+            "MiB",
+            &self.resident_mib,
+        );
         rows.figure(name, "the same at its most", "MiB", &self.peak_mib);
         if let Some(last) = self.rounds.last() {
             let seconds = format!("{:.3}", last.proven.commit_seconds);
-            rows.text(name, "committed, proof verified, in", "s", seconds, String::new());
+            rows.text(
+                name,
+                "committed, proof verified, in",
+                "s",
+                seconds,
+                String::new(),
+            );
         }
     }
 }
@@ -141,7 +170,8 @@ struct Rows {
 
 impl Rows {
     fn text(&mut self, of: &str, what: &str, unit: &str, value: String, more: String) {
-        self.table.row([of.into(), what.into(), unit.into(), value, more]);
+        self.table
+            .row([of.into(), what.into(), unit.into(), value, more]);
     }
 
     fn latency(&mut self, of: &str, what: &str, latency: &Latency) {
@@ -160,22 +190,59 @@ impl Rows {
 
 impl Report {
     fn table(&self) -> Table {
-        let mut rows = Rows { table: Table::new(["of", "what", "unit", "median", "more"]) };
+        let mut rows = Rows {
+            table: Table::new(["of", "what", "unit", "median", "more"]),
+        };
         if let Some(commits) = &self.commits {
             let of = "commit";
-            rows.latency(of, "receipts collected, submitted durably", &commits.submitted);
-            rows.latency(of, "submitted to final at the submitter", &commits.submitted_to_final);
-            rows.latency(of, "request to final at the submitter", &commits.final_at_submitter);
-            rows.latency(of, "request to final at the replica", &commits.final_at_replica);
-            rows.figure(of, "fsyncs per block, vote log of a validator", "", &commits.syncs.validator_votes);
-            rows.figure(of, "fsyncs per block, state of a validator", "", &commits.syncs.validator_state);
-            rows.figure(of, "fsyncs per block, state of the replica", "", &commits.syncs.replica_state);
+            rows.latency(
+                of,
+                "receipts collected, submitted durably",
+                &commits.submitted,
+            );
+            rows.latency(
+                of,
+                "submitted to final at the submitter",
+                &commits.submitted_to_final,
+            );
+            rows.latency(
+                of,
+                "request to final at the submitter",
+                &commits.final_at_submitter,
+            );
+            rows.latency(
+                of,
+                "request to final at the replica",
+                &commits.final_at_replica,
+            );
+            rows.figure(
+                of,
+                "fsyncs per block, vote log of a validator",
+                "",
+                &commits.syncs.validator_votes,
+            );
+            rows.figure(
+                of,
+                "fsyncs per block, state of a validator",
+                "",
+                &commits.syncs.validator_state,
+            );
+            rows.figure(
+                of,
+                "fsyncs per block, state of the replica",
+                "",
+                &commits.syncs.replica_state,
+            );
         }
         if let Some(edits) = &self.edits {
             let of = "edit";
             rows.latency(of, "acknowledged durably", &edits.acknowledged);
             rows.latency(of, "request to visible at the replica", &edits.visible);
-            rows.latency(of, "acknowledged to visible there", &edits.visible_after_acknowledged);
+            rows.latency(
+                of,
+                "acknowledged to visible there",
+                &edits.visible_after_acknowledged,
+            );
         }
         if let Some(idle) = &self.idle_resident_mib {
             rows.figure("idle", "memory of the largest node", "MiB", idle);
@@ -195,26 +262,47 @@ impl Report {
         let mut compare = |what: &str, found: Option<f64>, aim: f64, unit: &str| {
             if let Some(found) = found {
                 let verdict = if found <= aim { "holds" } else { "is missed" };
-                lines.push(format!("{what}: {found:.1} {unit}, the aim of {aim} {verdict}"));
+                lines.push(format!(
+                    "{what}: {found:.1} {unit}, the aim of {aim} {verdict}"
+                ));
             }
         };
-        let last = self.commits.as_ref().map(|commits| commits.final_at_submitter.p50_ms);
+        let last = self
+            .commits
+            .as_ref()
+            .map(|commits| commits.final_at_submitter.p50_ms);
         compare("submit to final, p50", last, aim::FINAL_MS, "ms");
         let visible = self.edits.as_ref().map(|edits| edits.visible.p50_ms);
         compare("edit to visible, p50", visible, aim::VISIBLE_MS, "ms");
         // The last two are about the whole session.
         let paper = self.paper.as_ref().filter(|_| self.prefix.is_none());
         let seconds = paper.map(|paper| paper.everywhere_seconds.median);
-        compare("the whole paper everywhere", seconds, aim::PAPER_SECONDS, "s");
+        compare(
+            "the whole paper everywhere",
+            seconds,
+            aim::PAPER_SECONDS,
+            "s",
+        );
         let memory = paper.map(|paper| paper.resident_mib.median);
-        compare("memory of a node after it", memory, aim::RESIDENT_MIB, "MiB");
+        compare(
+            "memory of a node after it",
+            memory,
+            aim::RESIDENT_MIB,
+            "MiB",
+        );
         lines
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Machine { processors, processor, memory_mib, disk_sync_ms, build } = &self.machine;
+        let Machine {
+            processors,
+            processor,
+            memory_mib,
+            disk_sync_ms,
+            build,
+        } = &self.machine;
         let name = processor.as_deref().unwrap_or("unknown");
         let memory = memory_mib.unwrap_or_default();
         writeln!(
@@ -227,6 +315,8 @@ impl fmt::Display for Report {
             writeln!(f, "only the first {prefix} edits of each recorded session")?;
         }
         writeln!(f, "\n{}", self.table())?;
-        self.aims().iter().try_for_each(|line| writeln!(f, "{line}"))
+        self.aims()
+            .iter()
+            .try_for_each(|line| writeln!(f, "{line}"))
     }
 }

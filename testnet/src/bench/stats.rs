@@ -81,8 +81,12 @@ impl Figure {
 
     /// The smallest and the largest figure.
     fn range(&self) -> (f64, f64) {
-        let fold = |start, choose: fn(f64, f64) -> f64| self.rounds.iter().copied().fold(start, choose);
-        (fold(f64::INFINITY, f64::min), fold(f64::NEG_INFINITY, f64::max))
+        let fold =
+            |start, choose: fn(f64, f64) -> f64| self.rounds.iter().copied().fold(start, choose);
+        (
+            fold(f64::INFINITY, f64::min),
+            fold(f64::NEG_INFINITY, f64::max),
+        )
     }
 }
 

@@ -10,6 +10,10 @@ use decube_protocols::wire::{self, TransactionsRequest, TransactionsResponse};
 use super::oracle::{Check, Violation};
 
 /// A request to another node.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "few live at a time; boxing costs more than space"
+)]
 #[derive(Clone, Debug)]
 pub(super) enum Question {
     Chain(ChainRequest),
@@ -69,6 +73,10 @@ impl Answer {
 }
 
 /// What is published.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "few live at a time; boxing costs more than space"
+)]
 #[derive(Clone, Debug)]
 pub(super) enum Gossip {
     Final(Box<FinalAnnouncement>),

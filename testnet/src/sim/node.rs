@@ -103,13 +103,14 @@ impl Batch {
 
     /// Takes an effect's record; gives back any other effect.
     fn take(&mut self, effect: Effect) -> Option<Effect> {
-        match effect {
-            Effect::Commit(commit::Effect::Persist(record)) => self.commit.push(record),
-            Effect::Submission(submission::Effect::Persist(record)) => {
-                self.submission.push(record);
-            }
-            Effect::Documents(documents::Effect::Persist(record)) => self.documents.push(record),
-            other => return Some(other),
+        if let Effect::Commit(commit::Effect::Persist(record)) = effect {
+            self.commit.push(record);
+        } else if let Effect::Submission(submission::Effect::Persist(record)) = effect {
+            self.submission.push(record);
+        } else if let Effect::Documents(documents::Effect::Persist(record)) = effect {
+            self.documents.push(record);
+        } else {
+            return Some(effect);
         }
         None
     }

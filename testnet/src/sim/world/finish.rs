@@ -175,7 +175,9 @@ impl World {
                     .map_err(|error| wrong(format!("document {document}: {error}")))?;
                 match verified.presence {
                     Presence::Committed { version, .. } if version == entry.heads.version() => {}
-                    other => return Err(wrong(format!("document {document}: {other:?}"))),
+                    other @ (Presence::Committed { .. } | Presence::Absent) => {
+                        return Err(wrong(format!("document {document}: {other:?}")));
+                    }
                 }
             }
         }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use decube_protocols::types::{Now, PeerId};
 use decube_protocols::{commit, documents, submission};
 
 use super::{Event, World};
 use crate::sim::faults::Fault;
 use crate::sim::message::Gossip;
-use crate::sim::node::{Doom, Effect, Input, WorkerName};
+use crate::sim::node::{Cores, Doom, Effect, Input, WorkerName};
 use crate::sim::oracle::{Check, Violation};
 use crate::sim::plan::NodeIndex;
 
@@ -112,35 +113,9 @@ impl World {
                     gossip,
                 } => {
                     let keys = &self.plan.keys;
-                    let (forwarder, publisher) = (keys[from].id, keys[source].id);
-                    let before = cores.commit.final_height();
-                    // As in the node: of an older block nothing is checked, so it is not passed on.
-                    let is_tip = match &gossip {
-                        Gossip::Final(announcement) => {
-                            announcement.header.id() == cores.commit.final_header().id()
-                        }
-                        Gossip::Documents(..) => true,
-                    };
-                    let mut effects: Vec<Effect> = match gossip.clone() {
-                        Gossip::Final(announcement) => {
-                            let input = commit::Input::Announced {
-                                from: forwarder,
-                                announcement,
-                            };
-                            let effects = cores.commit.handle(now, input);
-                            effects.into_iter().map(Effect::Commit).collect()
-                        }
-                        Gossip::Documents(_, announcement) => {
-                            let input = documents::Input::Announced {
-                                from: publisher,
-                                announcement,
-                            };
-                            let effects = cores.documents.handle(now, input);
-                            effects.into_iter().map(Effect::Documents).collect()
-                        }
-                    };
-                    let was_checked = is_tip || cores.commit.final_height() > before;
-                    if was_checked && !effects.iter().any(is_blame) {
+                    let peers = (keys[from].id, keys[source].id);
+                    let (mut effects, passes) = hear(cores, now, peers, &gossip);
+                    if passes {
                         effects.push(Effect::Forward {
                             id,
                             from,
@@ -306,6 +281,42 @@ impl World {
         running.worker(name).inbox.push_back(input);
         self.advance(index, name)
     }
+}
+
+/// Gives a gossip message, of a forwarder and a publisher, to its core; says whether it is passed
+/// on. As in the node: of an older block nothing is checked, so it is not.
+fn hear(
+    cores: &mut Cores,
+    now: Now,
+    (forwarder, publisher): (PeerId, PeerId),
+    gossip: &Gossip,
+) -> (Vec<Effect>, bool) {
+    let before = cores.commit.final_height();
+    let is_tip = match gossip {
+        Gossip::Final(announcement) => announcement.header.id() == cores.commit.final_header().id(),
+        Gossip::Documents(..) => true,
+    };
+    let effects: Vec<Effect> = match gossip.clone() {
+        Gossip::Final(announcement) => {
+            let input = commit::Input::Announced {
+                from: forwarder,
+                announcement,
+            };
+            let effects = cores.commit.handle(now, input);
+            effects.into_iter().map(Effect::Commit).collect()
+        }
+        Gossip::Documents(_, announcement) => {
+            let input = documents::Input::Announced {
+                from: publisher,
+                announcement,
+            };
+            let effects = cores.documents.handle(now, input);
+            effects.into_iter().map(Effect::Documents).collect()
+        }
+    };
+    let was_checked = is_tip || cores.commit.final_height() > before;
+    let passes = was_checked && !effects.iter().any(is_blame);
+    (effects, passes)
 }
 
 /// Whether an effect blames a peer.
