@@ -1,5 +1,5 @@
 //! Stands DeCube networks up: simulated ones in virtual time ([`sim`]), real ones on this
-//! machine ([`local`]), and benchmarks of the latter ([`bench`]).
+//! machine ([`local`]), and benchmarks of the latter ([`mod@bench`]).
 
 #[cfg(feature = "bench")]
 pub mod bench;

@@ -1,11 +1,11 @@
 //! Kill rounds: nodes are killed with SIGKILL at random moments under a load that never pauses, and a
 //! checker outside of them holds them to everything that they acknowledged.
 //!
-//! The load types at every node and commits at random ones ([`load`]). What a node acknowledges goes
-//! into the checker's own log ([`log`]). In each round random nodes are killed, every fifth round
-//! all at once; the disks of the dead are examined while they are dead ([`autopsy`]); they start
+//! The load types at every node and commits at random ones (`load`). What a node acknowledges goes
+//! into the checker's own log (`log`). In each round random nodes are killed, every fifth round
+//! all at once; the disks of the dead are examined while they are dead (`autopsy`); they start
 //! again and must get ready. Then the load moves to new documents, still without a pause, and the
-//! round's acknowledgements are compared with what every node now has ([`check`]).
+//! round's acknowledgements are compared with what every node now has (`check`).
 //!
 //! # Invariants
 //! - A request counts as acknowledged when its answer arrived, and only then.

@@ -5,10 +5,10 @@
 //! signature.
 //!
 //! # Invariants
-//! - No two nodes ever have two final blocks at one height, also over restarts ([`chain`]).
+//! - No two nodes ever have two final blocks at one height, also over restarts (`chain`).
 //! - No finalization beside a nullification of one view, and no honest key contradicts itself
-//!   ([`votes`]).
-//! - Nothing acknowledged is lost ([`promises`]).
+//!   (`votes`).
+//! - Nothing acknowledged is lost (`promises`).
 
 pub(super) mod chain;
 pub(super) mod promises;
