@@ -168,6 +168,10 @@ async fn show(args: DemoArgs, program: &Path, json: bool) -> Result<u8> {
         fault: args.fault,
     };
     let (report, code) = demo::run(&options).await;
+    if let Some(problem) = &report.problem {
+        // One that nobody can read any more is lost; the report and the exit code have it too.
+        let _lost = writeln!(std::io::stderr().lock(), "error: {problem}");
+    }
     print(&report, json)?;
     if let (true, Some(directory)) = (report.kept, &report.directory) {
         let overview = control::overview(directory).await?;

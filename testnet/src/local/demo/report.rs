@@ -154,7 +154,10 @@ impl std::fmt::Display for Report {
         }
         write!(f, "{steps}")?;
         match &self.problem {
-            Some(problem) => write!(f, "\nfailed: {problem}"),
+            Some(problem) => {
+                let first = problem.lines().next().unwrap_or_default();
+                write!(f, "\nfailed: {first}")
+            }
             None => write!(f, "\neverything held"),
         }
     }
