@@ -64,9 +64,10 @@ impl KillArgs {
         let result = runtime.block_on(async {
             tokio::select! {
                 result = run::rounds(&self, program, &progress, &mut report) => result,
-                code = signalled() => {
-                    code.and_then(|_| anyhow::bail!("interrupted; all nodes were ended"))
-                }
+                code = signalled() => code.and_then(|code| {
+                    let signal = code.saturating_sub(128);
+                    anyhow::bail!("interrupted by signal {signal}; all nodes were ended")
+                }),
             }
         });
         if let Err(error) = &result {

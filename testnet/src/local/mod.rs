@@ -6,9 +6,9 @@
 //!
 //! # Invariants
 //! - No node outlives the program that started it, however that ends, unless it was let go on
-//!   purpose (`cli/tests/testnet.rs`).
+//!   purpose (`cli/tests/cli/testnet.rs`).
 //! - Only processes that the directory's state file proves to be its own are signalled
-//!   (`control::tests`).
+//!   (`control::tests`, `state::tests`).
 //! - Everything that is waited for has a limit, and every failure names the node and its log.
 
 mod args;
