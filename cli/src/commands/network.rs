@@ -26,7 +26,7 @@ use crate::ticket;
 pub(crate) enum Network {
     /// Define a network from the keys of its members.
     #[command(
-        after_help = "Example:\n  decube network create --name home --local 1 --directory /tmp/home\n\n\
+        after_help = "Example:\n  decube network create --name home --local 1 --directory home\n\n\
         Each member runs `decube init` and `decube key show` and hands over the public keys:\n  \
         decube network create --name home --output network.toml \\\n    \
         --validator alice=VALIDATOR-KEY,PEER-KEY --replica bob=PEER-KEY"
