@@ -7,8 +7,10 @@ use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
 
+use super::byzantine::Kind;
 use super::faults::Counts;
 use super::mutant::Mutant;
 use super::runner::{Options, Outcome, Report, run, run_all};
@@ -42,6 +44,9 @@ pub struct SimArgs {
     /// How many seeds run at a time; all processors if absent.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
+    /// Have this Byzantine validator, whatever the seed says.
+    #[arg(long)]
+    byzantine: Option<Kind>,
     /// Break a rule on purpose, to see that it is noticed.
     #[arg(long, hide = true)]
     mutant: Option<Mutant>,
@@ -67,6 +72,7 @@ impl SimArgs {
     pub fn run(&self) -> Result<()> {
         let options = Options {
             mutant: self.mutant,
+            byzantine: self.byzantine,
             trace: self.trace,
         };
         match (self.seed, &self.seeds) {
@@ -123,7 +129,7 @@ impl SimArgs {
             bail!(
                 "repeat with: cargo sim -- --seed {}{}",
                 bad.seed,
-                self.mutant_flag()
+                self.flags()
             );
         }
         for report in reports.iter().take(REPEATED) {
@@ -150,12 +156,16 @@ impl SimArgs {
         Ok(())
     }
 
-    fn mutant_flag(&self) -> String {
-        use clap::ValueEnum;
-        let value = self.mutant.and_then(|mutant| mutant.to_possible_value());
-        value.map_or_else(String::new, |value| {
-            format!(" --mutant {}", value.get_name())
-        })
+    /// The flags that repeat a seed, besides the seed.
+    fn flags(&self) -> String {
+        let name = |flag, value: Option<PossibleValue>| {
+            value.map_or_else(String::new, |value| {
+                format!(" --{flag} {}", value.get_name())
+            })
+        };
+        let mutant = self.mutant.and_then(|mutant| mutant.to_possible_value());
+        let byzantine = self.byzantine.and_then(|kind| kind.to_possible_value());
+        name("byzantine", byzantine) + &name("mutant", mutant)
     }
 
     fn print(&self, out: &mut impl Write, report: &Report) -> io::Result<()> {
@@ -181,7 +191,7 @@ impl SimArgs {
                     }
                 }
                 writeln!(out, "seed {:>5}  VIOLATED  {violation}", report.seed)?;
-                let flag = self.mutant_flag();
+                let flag = self.flags();
                 writeln!(
                     out,
                     "repeat with: cargo sim -- --seed {}{flag}",

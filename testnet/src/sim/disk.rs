@@ -28,19 +28,28 @@ pub(super) struct Disk {
     slow_until: Duration,
     /// Votes whose sync is left out, in a mutant.
     unsynced: Vec<commit::Record>,
-    skips_vote_sync: bool,
+    mutant: Option<Mutant>,
 }
 
 impl Disk {
     /// Empty disks.
     pub(super) fn new(plan: DiskPlan, mutant: Option<Mutant>) -> Self {
-        Self {
+        let disk = Self {
             plan,
             state: FaultyDisk::new(),
             votes: FaultyDisk::new(),
             slow_until: Duration::ZERO,
             unsynced: Vec::new(),
-            skips_vote_sync: mutant == Some(Mutant::VoteFsync),
+            mutant,
+        };
+        disk.lie();
+        disk
+    }
+
+    /// In a mutant, the disk of the state only says that it synced.
+    fn lie(&self) {
+        if self.mutant == Some(Mutant::StateFsync) {
+            self.state.ignore_syncs();
         }
     }
 
@@ -87,7 +96,7 @@ impl Disk {
     /// When a record is refused, or the disk fails within the write.
     pub(super) fn write(&mut self, store: &Store, batch: &Batch) -> Result<(), StoreError> {
         let is_vote = |record: &commit::Record| matches!(record, commit::Record::Vote(_));
-        if self.skips_vote_sync && batch.commit.iter().any(is_vote) {
+        if self.mutant == Some(Mutant::VoteFsync) && batch.commit.iter().any(is_vote) {
             let is_final = |record: &&commit::Record| matches!(record, commit::Record::Final(_));
             let finals: Vec<_> = batch.commit.iter().filter(is_final).cloned().collect();
             store.persist_commit(&finals)?;
@@ -118,6 +127,7 @@ impl Disk {
         };
         self.state = self.state.crash(unsynced);
         self.votes = self.votes.crash(unsynced);
+        self.lie();
         torn
     }
 }

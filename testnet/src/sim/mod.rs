@@ -33,6 +33,7 @@ mod runner;
 mod trace;
 mod world;
 
+pub use byzantine::Kind;
 pub use command::SimArgs;
 pub use faults::{Counts, Fault};
 pub use mutant::Mutant;

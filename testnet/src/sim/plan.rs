@@ -89,7 +89,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Draws the plan of a run.
-    pub(super) fn draw(random: &mut Random) -> Self {
+    pub(super) fn draw(random: &mut Random, forced: Option<Kind>) -> Self {
         // Seven validators are rarer, since their messages grow with the square.
         let voters = if random.chance(0.06) { 7 } else { 4 };
         let followers = 1 + random.below(2);
@@ -97,9 +97,8 @@ impl Plan {
             .map(|node| draw_keys(random, node < voters))
             .collect();
         let genesis = draw_genesis(random, &keys);
-        let byzantine = random
-            .chance(0.5)
-            .then(|| (random.below(voters), Kind::draw(random)));
+        let drawn = random.chance(0.5).then(|| Kind::draw(random));
+        let byzantine = forced.or(drawn).map(|kind| (random.below(voters), kind));
         let rough = random.below(4);
         let mut faults = draw_faults(random, rough);
         if byzantine.is_some() {
@@ -233,7 +232,7 @@ mod tests {
     #[test]
     fn every_plan_is_a_valid_network() {
         for seed in 0..50 {
-            let plan = Plan::draw(&mut Random::new(seed));
+            let plan = Plan::draw(&mut Random::new(seed), None);
             assert_eq!(plan.genesis.validate(), Ok(()), "seed {seed}");
             for (node, keys) in plan.keys.iter().enumerate() {
                 assert_eq!(plan.node(&keys.id), Some(node));
@@ -245,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_seed_repeats_its_plan() {
-        let draw = || format!("{:?}", Plan::draw(&mut Random::new(3)));
+        let draw = || format!("{:?}", Plan::draw(&mut Random::new(3), None));
         assert_eq!(draw(), draw());
     }
 }

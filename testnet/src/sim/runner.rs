@@ -10,6 +10,7 @@ use std::thread;
 
 use decube_crypto::Digest;
 
+use super::byzantine::Kind;
 use super::faults::Counts;
 use super::mutant::Mutant;
 use super::oracle::{Check, Violation};
@@ -20,6 +21,8 @@ use super::world::{Summary, World};
 pub struct Options {
     /// A rule to break.
     pub mutant: Option<Mutant>,
+    /// The Byzantine validator to have, instead of what the seed decides.
+    pub byzantine: Option<Kind>,
     /// Whether every line of the trace is printed.
     pub trace: bool,
 }
@@ -92,7 +95,7 @@ impl From<Summary> for Held {
 /// Runs one seed.
 #[must_use]
 pub fn run(seed: u64, options: Options) -> Report {
-    let mut world = World::new(seed, options.mutant, options.trace);
+    let mut world = World::new(seed, options);
     // A panic of a core is a finding like any other, and must name its seed.
     let result = catch_unwind(AssertUnwindSafe(|| world.run())).unwrap_or_else(|panic| {
         Err(Violation::new(

@@ -12,6 +12,7 @@ mod withholder;
 
 use std::fmt;
 
+use clap::ValueEnum;
 use decube_crypto::SecretKey;
 use decube_protocols::commit::{ChainResponse, ConsensusMessage, FinalAnnouncement};
 use decube_protocols::types::{
@@ -23,8 +24,8 @@ use super::plan::NodeIndex;
 use super::random::Random;
 
 /// What a Byzantine validator does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
     /// Says different things to different validators.
     Equivocator,
     /// Says nothing.

@@ -290,7 +290,7 @@ mod tests {
     }
 
     fn table(byzantine: Option<u16>) -> Table {
-        let plan = Plan::draw(&mut Random::new(1));
+        let plan = Plan::draw(&mut Random::new(1), None);
         let byzantine = byzantine.map(ValidatorIndex);
         let votes = Votes::new(plan.network, plan.validators.clone(), byzantine);
         Table { plan, votes }

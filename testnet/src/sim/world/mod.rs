@@ -32,6 +32,7 @@ use super::oracle::{Check, Violation};
 use super::plan::{NodeIndex, Plan};
 use super::queue::Queue;
 use super::random::Random;
+use super::runner::Options;
 use super::trace::Trace;
 
 use decube_protocols::commit::ConsensusMessage;
@@ -175,9 +176,10 @@ pub(super) struct Summary {
 
 impl World {
     /// A world in which nothing has happened yet.
-    pub(super) fn new(seed: u64, mutant: Option<Mutant>, print: bool) -> Self {
+    pub(super) fn new(seed: u64, options: Options) -> Self {
+        let mutant = options.mutant;
         let mut random = Random::new(seed);
-        let plan = Plan::draw(&mut random);
+        let plan = Plan::draw(&mut random, options.byzantine);
         let byzantine = plan.byzantine.and_then(|(node, _)| plan.validator(node));
         let nodes: Vec<Node> = (0..plan.keys.len())
             .map(|node| start::new_node(&plan, node, mutant))
@@ -191,7 +193,7 @@ impl World {
             queue: Queue::new(),
             nodes,
             counts: Counts::default(),
-            trace: Trace::new(print),
+            trace: Trace::new(options.trace),
             mutant,
             chain: Chain::default(),
             promises: Promises::default(),

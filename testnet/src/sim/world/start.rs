@@ -124,7 +124,7 @@ impl World {
             Some(Mutant::SkippedNullifications) => {
                 settings.with_mutant(commit::Mutant::SkippedNullifications)
             }
-            Some(Mutant::VoteFsync) | None => settings,
+            Some(Mutant::VoteFsync | Mutant::StateFsync) | None => settings,
         };
         let (commit, effects) = commit::Core::new(settings, store.chain(), restored, now)
             .map_err(|error| failed(index, error))?;
