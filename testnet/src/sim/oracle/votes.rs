@@ -31,7 +31,7 @@ struct Tally {
 pub(in crate::sim) struct Votes {
     network: NetworkId,
     validators: ValidatorSet,
-    byzantine: Option<ValidatorIndex>,
+    byzantine: BTreeSet<ValidatorIndex>,
     views: BTreeMap<View, Tally>,
 }
 
@@ -41,12 +41,12 @@ impl Votes {
     pub(in crate::sim) fn new(
         network: NetworkId,
         validators: ValidatorSet,
-        byzantine: Option<ValidatorIndex>,
+        byzantine: impl IntoIterator<Item = ValidatorIndex>,
     ) -> Self {
         Self {
             network,
             validators,
-            byzantine,
+            byzantine: byzantine.into_iter().collect(),
             views: BTreeMap::new(),
         }
     }
@@ -151,7 +151,7 @@ impl Votes {
             );
         }
         if let Some(known) = known
-            && self.byzantine != Some(leader)
+            && !self.byzantine.contains(&leader)
         {
             let what = format!(
                 "validator {leader} proposed {} and {} in view {}",
@@ -195,7 +195,7 @@ impl Votes {
         }
         let tally = self.views.entry(*view).or_default();
         tally.add(statement, *signer);
-        if self.byzantine != Some(*signer)
+        if !self.byzantine.contains(signer)
             && let Some(contradiction) = tally.contradiction(*signer)
         {
             let what = format!("validator {signer} {contradiction} in view {view}");
@@ -289,9 +289,9 @@ mod tests {
         votes: Votes,
     }
 
-    fn table(byzantine: Option<u16>) -> Table {
+    fn table(byzantine: &[u16]) -> Table {
         let plan = Plan::draw(&mut Random::new(1), None);
-        let byzantine = byzantine.map(ValidatorIndex);
+        let byzantine = byzantine.iter().copied().map(ValidatorIndex);
         let votes = Votes::new(plan.network, plan.validators.clone(), byzantine);
         Table { plan, votes }
     }
@@ -354,14 +354,14 @@ mod tests {
                 Some(Check::DoubleVote),
             ),
         ] {
-            let mut table = table(None);
+            let mut table = table(&[]);
             assert_eq!(table.says(0, first), Ok(()));
             assert_eq!(
                 table.says(0, second).err(),
                 found,
                 "{first:?} then {second:?}"
             );
-            let mut known_cheat = self::table(Some(0));
+            let mut known_cheat = self::table(&[0]);
             assert_eq!(known_cheat.says(0, first), Ok(()));
             assert_eq!(known_cheat.says(0, second), Ok(()));
         }
@@ -369,29 +369,34 @@ mod tests {
 
     #[test]
     fn a_finalization_beside_a_nullification_is_found_even_in_pieces() {
-        let mut table = table(Some(3));
-        for signer in [0, 1] {
-            assert_eq!(table.says(signer, Statement::Nullify), Ok(()));
+        // With half of the validators Byzantine no honest one needs to contradict itself.
+        let mut table = table(&[0, 1]);
+        for (signer, statement) in [
+            (0, Statement::Nullify),
+            (1, Statement::Nullify),
+            (2, Statement::Nullify),
+            (0, Statement::Finalize(block(b"a"))),
+            (1, Statement::Finalize(block(b"a"))),
+        ] {
+            assert_eq!(table.says(signer, statement), Ok(()));
         }
-        assert_eq!(table.says(2, Statement::Finalize(block(b"a"))), Ok(()));
-        assert_eq!(table.says(3, Statement::Nullify), Ok(()));
-        assert_eq!(table.says(3, Statement::Finalize(block(b"a"))), Ok(()));
-        // A second and a third finalize would be contradictions of honest keys, so a world in
-        // which they are not known to be honest stands in.
-        let mut blind = self::table(Some(0));
-        for signer in [1, 2, 3] {
-            assert_eq!(blind.says(signer, Statement::Nullify), Ok(()));
+        let last = table.says(3, Statement::Finalize(block(b"a")));
+        assert_eq!(last, Err(Check::Certificates));
+    }
+
+    #[test]
+    fn two_notarizations_of_a_view_are_found() {
+        let mut table = table(&[0, 1]);
+        for (signer, name) in [(0, b"a"), (1, b"a"), (2, b"a"), (0, b"b"), (1, b"b")] {
+            assert_eq!(table.says(signer, Statement::Notarize(block(name))), Ok(()));
         }
-        assert_eq!(blind.says(0, Statement::Finalize(block(b"a"))), Ok(()));
-        assert_eq!(
-            blind.says(1, Statement::Finalize(block(b"a"))),
-            Err(Check::DoubleVote)
-        );
+        let last = table.says(3, Statement::Notarize(block(b"b")));
+        assert_eq!(last, Err(Check::Certificates));
     }
 
     #[test]
     fn an_honest_node_must_not_pass_on_what_does_not_verify() {
-        let mut table = table(None);
+        let mut table = table(&[]);
         let vote = Vote {
             epoch: table.plan.validators.epoch(),
             view: View(3),
