@@ -116,3 +116,98 @@ fn check_transactions(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kill::log::{EditAck, FinalAck, SubmittedAck};
+    use crate::local::Spec;
+    use decube_crypto::Digest;
+    use decube_protocols::types::ChangeHash;
+
+    /// Everything that a node may acknowledge, acknowledged by the node at `node`.
+    fn acks(node: usize) -> [(&'static str, Acks); 3] {
+        let nothing = Acks::default();
+        let document = DocumentId(Digest::ZERO);
+        let change = ChangeHash(Digest::ZERO);
+        let transaction = TransactionId(Digest::ZERO);
+        let edit = EditAck {
+            node,
+            document,
+            change,
+        };
+        let commit = FinalAck {
+            node,
+            transaction,
+            height: Height(1),
+            applied: true,
+        };
+        let submitted = SubmittedAck {
+            node,
+            transaction,
+            expires: Height(9),
+        };
+        [
+            (
+                "change",
+                Acks {
+                    edits: vec![edit],
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "final transaction",
+                Acks {
+                    finals: vec![commit],
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "submitted transaction",
+                Acks {
+                    submitted: vec![submitted],
+                    ..nothing
+                },
+            ),
+        ]
+    }
+
+    #[test]
+    fn what_a_node_acknowledged_and_does_not_have_is_found_on_its_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = Spec {
+            name: "test".into(),
+            validators: 1,
+        };
+        let layout = Layout::create(&folder.path().join("net"), &spec).unwrap();
+        for place in 0..2 {
+            for (what, acks) in acks(place) {
+                let error = examine(&layout, place, &acks, Height(0))
+                    .unwrap_err()
+                    .to_string();
+                assert!(
+                    error.contains(&format!("lacks the acknowledged {what}")),
+                    "{error}"
+                );
+            }
+            for (_, acks) in acks(1 - place) {
+                examine(&layout, place, &acks, Height(0)).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_lost_vote_log_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = Spec {
+            name: "test".into(),
+            validators: 1,
+        };
+        let layout = Layout::create(&folder.path().join("net"), &spec).unwrap();
+        std::fs::remove_file(layout.nodes[0].directory.join("votes.redb")).unwrap();
+        let error = examine(&layout, 0, &Acks::default(), Height(0))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("vote log"), "{error}");
+    }
+}
