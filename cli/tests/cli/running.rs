@@ -221,8 +221,6 @@ fn a_removed_document_stays_removed_and_a_forgotten_one_is_only_forgotten_here()
     let home = Home::solo();
     let (_running, id) = home.with_document();
     home.decube(&["doc", "rm", "notes/readme"]).expect(0);
-    home.decube(&["doc", "get", "notes/readme"])
-        .refuses(3, "no document notes/readme");
     home.decube(&["doc", "set", &id, "/a", "1"])
         .refuses(3, "removed");
     home.decube(&["doc", "create", "notes/readme"]).expect(0);
@@ -240,6 +238,47 @@ fn a_removed_document_stays_removed_and_a_forgotten_one_is_only_forgotten_here()
         states.contains(&(true, false)) && states.contains(&(false, true)),
         "{listed}"
     );
+}
+
+#[test]
+fn a_document_that_is_gone_is_proven_by_its_name() {
+    let home = Home::solo();
+    let (_running, id) = home.with_document();
+    let second = home.json(&["doc", "create", "notes/second"])["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    home.decube(&["doc", "set", &second, "/a", "1"]).expect(0);
+    home.decube(&["commit", &id, &second, "--wait", "final"])
+        .expect(0);
+    home.decube(&["doc", "rm", "notes/readme"]).expect(0);
+    home.decube(&["doc", "rm", "notes/second", "--local"])
+        .expect(0);
+    for (name, id, word) in [
+        ("notes/readme", &id, "was removed"),
+        ("notes/second", &second, "forgot"),
+    ] {
+        let commands: [&[&str]; 4] = [
+            &["doc", "get", name],
+            &["doc", "get", name, "--committed"],
+            &["doc", "history", name],
+            &["commit", name],
+        ];
+        for command in commands {
+            let refused = home.decube(command).refuses(3, word);
+            let hint = format!("decube proof {id}");
+            assert!(refused.stderr.contains(&hint), "{}", refused.stderr);
+        }
+        let file = home.file("gone.proof");
+        home.decube(&["proof", name, "--output", text(&file)])
+            .expect(0);
+        let verified = home.json(&["verify", text(&file)]);
+        assert!(verified["committed"]["version"].is_string(), "{verified}");
+        assert_eq!(verified["document"], **id);
+    }
+    // A new document takes the name over.
+    let new = home.json(&["doc", "create", "notes/readme"])["id"].clone();
+    assert_eq!(home.json(&["doc", "get", "notes/readme"])["document"], new);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use decube_protocols::documents::CommandError;
 use decube_protocols::submission::SubmissionError;
-use decube_protocols::types::{Outcome, Rejection};
+use decube_protocols::types::{DocumentId, Outcome, Rejection};
 
 use super::{Code, Problem};
 use crate::network::{DialError, PingError, RequestError as PeerError, Stopped};
@@ -37,8 +37,24 @@ impl From<CommandError> for Problem {
             CommandError::Unreadable(_) | CommandError::Damaged { .. } => Code::Damaged,
             CommandError::Store(_) => Code::Store,
         };
+        if let CommandError::Removed(id) | CommandError::Forgotten(id) = &error {
+            return gone(code, *id);
+        }
         Self::new(code, error)
     }
+}
+
+/// The problem of a document whose content is not here any more, with what there still is of it.
+pub(super) fn gone(code: Code, id: DocumentId) -> Problem {
+    let what = if code == Code::Forgotten {
+        format!("this node forgot its copy of {id} and does not follow it")
+    } else {
+        format!("the document {id} was removed")
+    };
+    Problem::new(
+        code,
+        format!("{what}; what was committed of it is proven by `decube proof {id}`"),
+    )
 }
 
 impl From<SubmissionError> for Problem {

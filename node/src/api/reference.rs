@@ -50,21 +50,11 @@ impl Api {
         let Reply::Named(found) = self.command(Command::Named { collection, name }).await? else {
             return Err(unexpected());
         };
-        // Removed documents have no name any more.
-        let live = |entry: &&DocumentEntry| !entry.forgotten;
-        let candidates: Vec<_> = found.iter().filter(live).map(|entry| entry.id).collect();
-        match (candidates.is_empty(), found.first()) {
-            (true, Some(gone)) => Err(Problem::new(
-                Code::Forgotten,
-                format!("this node forgot its copy of {reference} ({})", gone.id),
-            )),
-            (true, None) => {
-                self.known_collection(collection, collection_reference)
-                    .await?;
-                one(reference, candidates)
-            }
-            (false, _) => one(reference, candidates),
+        if found.is_empty() {
+            self.known_collection(collection, collection_reference)
+                .await?;
         }
+        of_name(reference, &found)
     }
 
     /// Refuses a collection that this node does not know; `reference` is what the user called it.
@@ -99,6 +89,34 @@ pub(super) fn unknown_collection(reference: &str) -> Problem {
              `decube collection create` creates one"
         ),
     )
+}
+
+/// The one document of a name. A name belongs to the documents that are here; when they are all
+/// gone it still leads to the one that had it, because its proofs can still be made.
+fn of_name(reference: &str, found: &[DocumentEntry]) -> Result<DocumentId, Problem> {
+    let live = |entry: &&DocumentEntry| !entry.removed && !entry.forgotten;
+    let ids = found.iter().filter(live).map(|entry| entry.id);
+    let ids: Vec<_> = ids.take(MAX_CANDIDATES).collect();
+    let gone = found.iter().map(|entry| entry.id);
+    let gone: Vec<_> = gone.take(MAX_CANDIDATES).collect();
+    if !ids.is_empty() || gone.len() < 2 {
+        return one(reference, if ids.is_empty() { gone } else { ids });
+    }
+    let all: Vec<String> = gone.iter().map(ToString::to_string).collect();
+    let detail = format!(
+        "the documents that were {reference} were removed or forgotten; what was committed of one \
+         is proven by `decube proof ID`: {}",
+        all.join(", ")
+    );
+    let removed = found.iter().any(|entry| entry.removed);
+    let code = if removed {
+        Code::Removed
+    } else {
+        Code::Forgotten
+    };
+    let mut problem = Problem::new(code, detail);
+    problem.about.candidates = gone;
+    Err(problem)
 }
 
 /// The only one of `found`.
@@ -178,6 +196,37 @@ mod tests {
         assert_eq!(before(&digest("abcd")).to_string(), expected);
         assert_eq!(before(&Digest::ZERO), Digest::ZERO);
         assert!(before(&digest("1")) < digest("1"));
+    }
+
+    #[test]
+    fn a_name_leads_to_what_is_here_and_else_to_what_was() {
+        let entry = |n: u8, removed: bool, forgotten: bool| DocumentEntry {
+            id: DocumentId(Digest::from_bytes([n; 32])),
+            collection: CollectionId(Digest::ZERO),
+            name: None,
+            author: None,
+            heads: Vec::new(),
+            version: None,
+            removed,
+            forgotten,
+            bytes: 0,
+        };
+        let (removed, forgotten, live) = (
+            entry(1, true, false),
+            entry(2, false, true),
+            entry(3, false, false),
+        );
+        let of = |found: &[&DocumentEntry]| {
+            let found: Vec<_> = found.iter().map(|one| (*one).clone()).collect();
+            of_name("notes/readme", &found)
+        };
+        assert_eq!(of(&[&removed, &live, &forgotten]), Ok(live.id));
+        assert_eq!(of(&[&removed]), Ok(removed.id));
+        assert_eq!(of(&[&forgotten]), Ok(forgotten.id));
+        let problem = of(&[&removed, &forgotten]).unwrap_err();
+        assert_eq!(problem.code, Code::Removed);
+        assert_eq!(problem.about.candidates, [removed.id, forgotten.id]);
+        assert_eq!(of(&[]).unwrap_err().code, Code::UnknownDocument);
     }
 
     #[test]

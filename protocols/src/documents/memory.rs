@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use decube_crypto::Digest;
 
-use super::io::{DocumentStatus, QuarantineEntry, Record, Source, StoredContent, StoredDocument};
+use super::io::{QuarantineEntry, Record, Source, StoredContent, StoredDocument};
 use crate::tree::{EMPTY_ROOT, Node, NodeSource};
 use crate::types::{ChangeHash, CollectionId, DocumentId, DocumentName};
 
@@ -112,7 +112,6 @@ impl Source for MemorySource {
         let named = |stored: &&StoredDocument| {
             let descriptor = stored.descriptor.as_ref();
             stored.collection == *collection
-                && !matches!(stored.status, DocumentStatus::Removed(_))
                 && descriptor.is_some_and(|descriptor| descriptor.name == *name)
         };
         Ok(self

@@ -32,7 +32,8 @@ pub enum Reply {
     },
     /// The documents, in order of collection and id.
     Documents(Vec<DocumentEntry>),
-    /// The documents of a name; several when it was taken more than once.
+    /// The documents of a name, also those that are removed or forgotten; several when it was
+    /// taken more than once.
     Named(Vec<DocumentEntry>),
     /// One document.
     Document(DocumentEntry),

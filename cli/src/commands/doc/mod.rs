@@ -78,7 +78,9 @@ pub(crate) enum Doc {
     #[command(after_help = "Example:\n  decube doc import notes/copy readme.automerge")]
     Import(files::Import),
     /// Remove a document for everyone, or this node's copy.
-    #[command(after_help = "Example:\n  decube doc rm notes/readme --local")]
+    #[command(after_help = "Example:\n  decube doc rm notes/readme --local\n\n\
+        The content is dropped, also that of committed versions: export first what shall be kept. \
+        `decube proof` goes on proving which version was committed.")]
     Rm {
         /// The document.
         document: String,

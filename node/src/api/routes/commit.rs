@@ -120,10 +120,7 @@ fn heads(
         } else {
             Code::Forgotten
         };
-        return Err(Problem::new(
-            code,
-            format!("the document {id} is not here any more"),
-        ));
+        return Err(failure::gone(code, id));
     }
     let heads = Heads::new(asked.unwrap_or_else(|| entry.heads.clone()));
     let heads = heads.map_err(|error| Problem::new(Code::Unsubmittable, error))?;

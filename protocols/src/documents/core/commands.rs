@@ -287,7 +287,7 @@ impl<S: Source> Core<S> {
         let mut entries = Vec::new();
         for id in ids {
             if let Some(stored) = self.library.stored(&id)? {
-                entries.extend(Some(entry(&stored)).filter(|entry| !entry.removed));
+                entries.push(entry(&stored));
             }
         }
         Ok(entries)

@@ -229,6 +229,17 @@ fn two_documents_of_one_name_are_both_shown() {
         expected.sort_unstable();
         assert_eq!(ids, expected);
     }
+    // What was removed keeps its name, by which its proofs are found.
+    world.command(0, Command::Remove { document: one }).unwrap();
+    let named = Command::Named {
+        collection: notes(),
+        name,
+    };
+    let Ok(Reply::Named(found)) = world.command(0, named) else {
+        panic!("none")
+    };
+    let removed = |id| found.iter().any(|entry| entry.id == id && entry.removed);
+    assert_eq!((found.len(), removed(one), removed(two)), (2, true, false));
 }
 
 #[test]
