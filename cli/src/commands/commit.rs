@@ -1,9 +1,11 @@
 //! `commit`: make versions of documents final.
 
 use clap::{Args, ValueEnum};
-use decube_node::api::types::{CommitRequest, CommitTarget, Submission, SubmissionState, Wait};
-use decube_protocols::types::{ChangeHash, Version};
+use decube_node::api::types::{
+    CommitRequest, CommitTarget, HashPrefix, Submission, SubmissionState, Wait,
+};
 
+use super::doc::in_full;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Report;
@@ -41,12 +43,13 @@ pub(crate) struct Commit {
     /// How far to wait.
     #[arg(long, value_enum, default_value_t = WaitFor::Submitted)]
     wait: WaitFor,
-    /// The heads of the version to commit, separated by commas; the present ones without it.
+    /// The heads of the version to commit, by 8 or more of their digits, separated by commas; the
+    /// present ones without it.
     #[arg(long, value_name = "HEADS", value_delimiter = ',')]
-    at: Option<Vec<ChangeHash>>,
-    /// Only if this is the last committed version.
+    at: Option<Vec<HashPrefix>>,
+    /// Only if this is the last committed version: 8 or more digits of it or of its only head.
     #[arg(long, value_name = "VERSION", conflicts_with = "first")]
-    previous: Option<Version>,
+    previous: Option<HashPrefix>,
     /// Only if no version is committed yet.
     #[arg(long)]
     first: bool,
@@ -62,10 +65,12 @@ impl Commit {
             ));
         }
         let what = self.documents.join(", ");
+        let first = self.documents.first().map_or("", String::as_str);
+        let heads = in_full(context, first, self.at).await?;
         let target = |document| CommitTarget {
             document,
-            heads: self.at.clone(),
-            previous: self.previous,
+            heads: heads.clone(),
+            previous: self.previous.clone(),
             first: self.first,
         };
         let request = CommitRequest {

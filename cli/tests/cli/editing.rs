@@ -80,6 +80,54 @@ fn an_edit_at_earlier_heads_merges_with_what_came_since() {
     );
 }
 
+/// The digits in a column of the first line of a table that holds `word`.
+fn cell(table: &str, word: &str, column: usize) -> String {
+    let line = table.lines().find(|line| line.contains(word));
+    let cell = line.and_then(|line| line.split_whitespace().nth(column));
+    cell.unwrap_or_else(|| panic!("{table}")).to_owned()
+}
+
+#[test]
+fn the_digits_that_are_shown_can_be_pasted() {
+    let home = Home::solo();
+    let (_running, id) = home.with_document();
+    let listed = home.decube(&["doc", "ls"]).expect(0).text();
+    let first = listed.lines().nth(1).unwrap();
+    let first = first.split_whitespace().last().unwrap().to_owned();
+    assert_eq!(first.len(), 12, "{listed}");
+    home.decube(&["doc", "set", &id, "/title", "\"Later\"", "-m", "later"])
+        .expect(0);
+    let history = home.decube(&["doc", "history", &id]).expect(0).text();
+    let second = cell(&history, "later", 0);
+    let read = |at: &str| home.json(&["doc", "get", &id, "/title", "--at", at])["value"].clone();
+    assert_eq!(
+        (read(&first), read(&second)),
+        ("Hello".into(), "Later".into())
+    );
+    let file = home.file("first.automerge");
+    let output = file.to_str().unwrap();
+    let export = ["doc", "export", &id, "--at", &first, "--output", output];
+    let exported = home.json(&export)["heads"][0].clone();
+    assert!(exported.as_str().unwrap().starts_with(&first), "{exported}");
+
+    home.decube(&["commit", &id, "--at", &first, "--wait", "final"])
+        .expect(0);
+    let note = home.decube(&["doc", "get", &id, "--committed"]).expect(0);
+    let version = note.stderr.split("version ").nth(1).unwrap();
+    let version = version.split(',').next().unwrap();
+    home.decube(&["commit", &id, "--previous", &second])
+        .refuses(5, &second);
+    home.decube(&["commit", &id, "--previous", version, "--wait", "final"])
+        .expect(0);
+    home.decube(&["doc", "set", &id, "/a", "1"]).expect(0);
+    home.decube(&["commit", &id, "--previous", version])
+        .refuses(5, "as expected");
+    home.decube(&["commit", &id, "--previous", &second, "--wait", "final"])
+        .expect(0);
+    let edited = home.json(&["doc", "set", &id, "/b", "2", "--at", &second]);
+    assert_eq!(edited["heads"].as_array().unwrap().len(), 2);
+}
+
 #[test]
 fn what_others_type_while_an_editor_is_open_survives() {
     let home = Home::solo();

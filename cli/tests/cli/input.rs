@@ -67,8 +67,16 @@ fn bad_names_ids_and_places_are_refused_and_change_nothing() {
             (
                 &["doc", "get", id, "--at", "beef"],
                 2,
-                "64 hexadecimal digits",
+                "8 to 64 hexadecimal digits",
             ),
+            (&["doc", "get", id, "--at", "beefbeef"], 3, "beefbeef"),
+            (
+                &["doc", "set", id, "/a", "1", "--at", "beefbeef"],
+                3,
+                "beefbeef",
+            ),
+            (&["commit", id, "--at", "beefbeef"], 3, "doc history"),
+            (&["commit", id, "--previous", "beefbeef"], 5, "beefbeef"),
             (&["doc", "get", id, "--at", HEAD], 3, HEAD),
             (&["doc", "get", id, "--committed"], 3, "no version"),
             (&["doc", "get", id, "--committed", "999"], 3, "999"),

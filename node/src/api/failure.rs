@@ -1,6 +1,6 @@
 //! Which problem each error of the node is.
 
-use decube_protocols::documents::CommandError;
+use decube_protocols::documents::{CommandError, DocumentEntry};
 use decube_protocols::submission::SubmissionError;
 use decube_protocols::types::{DocumentId, Outcome, Rejection};
 
@@ -45,7 +45,7 @@ impl From<CommandError> for Problem {
 }
 
 /// The problem of a document whose content is not here any more, with what there still is of it.
-pub(super) fn gone(code: Code, id: DocumentId) -> Problem {
+fn gone(code: Code, id: DocumentId) -> Problem {
     let what = if code == Code::Forgotten {
         format!("this node forgot its copy of {id} and does not follow it")
     } else {
@@ -55,6 +55,15 @@ pub(super) fn gone(code: Code, id: DocumentId) -> Problem {
         code,
         format!("{what}; what was committed of it is proven by `decube proof {id}`"),
     )
+}
+
+/// Refuses a document whose content is not here any more.
+pub(super) fn present(entry: &DocumentEntry) -> Result<(), Problem> {
+    match (entry.removed, entry.forgotten) {
+        (true, _) => Err(gone(Code::Removed, entry.id)),
+        (false, true) => Err(gone(Code::Forgotten, entry.id)),
+        (false, false) => Ok(()),
+    }
 }
 
 impl From<SubmissionError> for Problem {

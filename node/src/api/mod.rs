@@ -35,6 +35,7 @@ mod reference;
 mod routes;
 mod token;
 pub mod types;
+mod versions;
 mod wait;
 
 use std::net::SocketAddr;
@@ -189,6 +190,7 @@ fn router(api: Api) -> Router {
             get(documents::describe).delete(documents::remove),
         )
         .route("/v1/documents/{document}/content", get(documents::read))
+        .route("/v1/documents/{document}/version", get(documents::version))
         .route("/v1/documents/{document}/edits", post(documents::edit))
         .route("/v1/documents/{document}/history", get(documents::history))
         .route("/v1/documents/{document}/export", get(documents::export))

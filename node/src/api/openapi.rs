@@ -23,6 +23,7 @@ use super::{events, routes};
         routes::documents::describe,
         routes::documents::remove,
         routes::documents::read,
+        routes::documents::version,
         routes::documents::edit,
         routes::documents::history,
         routes::documents::export,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use decube_protocols::types::{ChangeHash, Height};
+use decube_protocols::types::Height;
 use hyper::Method;
 use serde_json::Value;
 
@@ -12,7 +12,8 @@ use super::{Client, ClientError};
 use crate::api::types::{
     AddPeer, Added, Addresses, Block, BlockList, Collection, CollectionList, CommitRequest,
     Content, CreateCollection, CreateDocument, Document, DocumentList, EditDocument, Edited,
-    History, Imported, PeerList, Ping, QuarantineList, Status, Submission, SyncReport, Wait,
+    HashPrefix, History, Imported, NamedVersion, PeerList, Ping, QuarantineList, Status,
+    Submission, SyncReport, Wait,
 };
 
 /// Which version of a document is meant.
@@ -21,8 +22,8 @@ pub enum Selection {
     /// The present one.
     #[default]
     Current,
-    /// The one with these heads.
-    At(Vec<ChangeHash>),
+    /// The one with these heads, or with those that begin so.
+    At(Vec<HashPrefix>),
     /// The last committed one.
     Committed,
     /// The one that was the last committed at this height.
@@ -138,6 +139,16 @@ impl Client {
             .parameter("pointer", Some(pointer));
         let target = target.parameter("conflicts", conflicts.then_some(true));
         self.get(version.on(target).as_str()).await
+    }
+
+    /// The heads, in full, of the version that is meant.
+    pub async fn version(
+        &self,
+        reference: &str,
+        version: &Selection,
+    ) -> Result<NamedVersion, ClientError> {
+        self.get(version.on(document(reference).part("version")).as_str())
+            .await
     }
 
     /// Applies a patch; see [`EditDocument`].

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use decube_node::api::types::{EditDocument, Edited};
+use decube_node::api::types::{EditDocument, Edited, HashPrefix};
 use decube_node::client::Selection;
 use decube_protocols::types::ChangeHash;
 use serde_json::{Value, json};
 
-use super::{MAX_JSON, heads};
+use super::{MAX_JSON, heads, in_full};
 use crate::commands::{parse_json, read_input};
 use crate::context::Context;
 use crate::editor;
@@ -18,9 +18,10 @@ use crate::output::{Report, short};
 /// What goes with every edit.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
-    /// Edit at these heads, separated by commas, as if nothing had come since.
+    /// Edit at these heads, by 8 or more of their digits, separated by commas, as if nothing had
+    /// come since.
     #[arg(long, value_name = "HEADS", value_delimiter = ',')]
-    at: Option<Vec<ChangeHash>>,
+    at: Option<Vec<HashPrefix>>,
     /// A message for the history.
     #[arg(long, short)]
     message: Option<String>,
@@ -57,14 +58,8 @@ impl Set {
             (None, None) => Value::Null,
         };
         let edits = json!([{ "op": "set", "pointer": self.pointer, "value": value }]);
-        send(
-            context,
-            &self.document,
-            edits,
-            self.common.at,
-            self.common.message,
-        )
-        .await
+        let at = in_full(context, &self.document, self.common.at).await?;
+        send(context, &self.document, edits, at, self.common.message).await
     }
 }
 
@@ -99,14 +94,8 @@ impl Edit {
             }
             (None, Some(_) | None) => return self.in_editor(context).await,
         };
-        send(
-            context,
-            &self.document,
-            edits,
-            self.common.at,
-            self.common.message,
-        )
-        .await
+        let at = in_full(context, &self.document, self.common.at).await?;
+        send(context, &self.document, edits, at, self.common.message).await
     }
 
     /// Opens the present value, and applies what differs at the heads that were read.

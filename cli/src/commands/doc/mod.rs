@@ -8,7 +8,7 @@ mod watch;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use decube_node::api::types::{CreateDocument, Document};
+use decube_node::api::types::{CreateDocument, Document, HashPrefix};
 use decube_node::client::Selection;
 use decube_protocols::types::{ChangeHash, Height};
 
@@ -113,9 +113,9 @@ pub(crate) struct Version {
     /// The last committed version, or that of a height.
     #[arg(long, value_name = "HEIGHT", num_args = 0..=1, conflicts_with = "at")]
     committed: Option<Option<u64>>,
-    /// The version with these heads, separated by commas.
+    /// The version with these heads, by 8 or more of their digits, separated by commas.
     #[arg(long, value_name = "HEADS", value_delimiter = ',')]
-    at: Option<Vec<ChangeHash>>,
+    at: Option<Vec<HashPrefix>>,
 }
 
 impl Version {
@@ -131,6 +131,22 @@ impl Version {
 
 /// The largest JSON content or patch that is read from a file.
 const MAX_JSON: usize = decube_node::api::MAX_BODY;
+
+/// The heads in full; the node is asked when one of them is only its first digits.
+pub(crate) async fn in_full(
+    context: &Context,
+    reference: &str,
+    at: Option<Vec<HashPrefix>>,
+) -> Result<Option<Vec<ChangeHash>>, Failure> {
+    let Some(at) = at else { return Ok(None) };
+    if let Some(heads) = at.iter().map(HashPrefix::whole).collect() {
+        return Ok(Some(heads));
+    }
+    let client = context.client()?;
+    let version = Selection::At(at);
+    let named = context.call(client.version(reference, &version)).await?;
+    Ok(Some(named.heads))
+}
 
 /// Splits `collection/name`.
 fn split(place: &str) -> Result<(&str, &str), Failure> {

@@ -10,7 +10,7 @@ use decube_protocols::documents::{Command, DocumentEntry, Pointer, ReceiptReques
 use decube_protocols::submission::{Progress, Wish};
 use decube_protocols::types::{
     CollectionId, CommitEntry, CommittedDocument, DocumentId, Heads, Outcome, Transaction,
-    TransactionId,
+    TransactionId, Version,
 };
 use decube_protocols::wire;
 use serde::Deserialize;
@@ -80,7 +80,16 @@ async fn target_request(
         Finals::at(handle.store().chain(), None)?.version(collection, document)
     });
     let last = last.await?;
-    compare(&target, document, last.as_ref())?;
+    let expected = match (target.first, &target.previous) {
+        (true, Some(_)) => {
+            let detail = "give either `first` or `previous`, not both";
+            return Err(Problem::new(Code::Malformed, detail));
+        }
+        (true, None) => Expected::Nothing,
+        (false, Some(prefix)) => Expected::Version(api.committed_version(document, prefix).await?),
+        (false, None) => Expected::Any,
+    };
+    compare(expected, document, last.as_ref())?;
     let previous = last.map(|last| last.heads);
     if previous.as_ref() == Some(&heads) {
         let detail = format!("the version of {document} is committed already");
@@ -114,14 +123,7 @@ fn heads(
     asked: Option<Vec<decube_protocols::types::ChangeHash>>,
 ) -> Result<Heads, Problem> {
     let id = entry.id;
-    if entry.removed || entry.forgotten {
-        let code = if entry.removed {
-            Code::Removed
-        } else {
-            Code::Forgotten
-        };
-        return Err(failure::gone(code, id));
-    }
+    failure::present(entry)?;
     let heads = Heads::new(asked.unwrap_or_else(|| entry.heads.clone()));
     let heads = heads.map_err(|error| Problem::new(Code::Unsubmittable, error))?;
     if heads.is_empty() {
@@ -131,21 +133,28 @@ fn heads(
     Ok(heads)
 }
 
+/// What a commit expects to be the last committed version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expected {
+    /// Whatever it is.
+    Any,
+    /// That there is none.
+    Nothing,
+    /// This one.
+    Version(Version),
+}
+
 /// The compare-and-set, as far as this node can tell; the validators have the last word.
 fn compare(
-    target: &CommitTarget,
+    expected: Expected,
     document: DocumentId,
     last: Option<&CommittedDocument>,
 ) -> Result<(), Problem> {
     let committed = last.map(|last| last.heads.version());
-    let expected = match (target.first, target.previous) {
-        (true, Some(_)) => {
-            let detail = "give either `first` or `previous`, not both";
-            return Err(Problem::new(Code::Malformed, detail));
-        }
-        (true, None) => None,
-        (false, Some(version)) => Some(version),
-        (false, None) => return Ok(()),
+    let expected = match expected {
+        Expected::Any => return Ok(()),
+        Expected::Nothing => None,
+        Expected::Version(version) => Some(version),
     };
     if expected == committed {
         return Ok(());
@@ -320,15 +329,6 @@ mod tests {
     use decube_crypto::Digest;
     use decube_protocols::types::{ChangeHash, Height};
 
-    fn target() -> CommitTarget {
-        CommitTarget {
-            document: String::new(),
-            heads: None,
-            previous: None,
-            first: false,
-        }
-    }
-
     fn committed() -> CommittedDocument {
         CommittedDocument {
             heads: Heads::new(vec![ChangeHash(Digest::from_bytes([3; 32]))]).unwrap(),
@@ -343,31 +343,25 @@ mod tests {
         let document = DocumentId(Digest::ZERO);
         let last = committed();
         let version = last.heads.version();
-        let other = decube_protocols::types::Version(Digest::ZERO);
-        let expects = |previous| CommitTarget {
-            previous: Some(previous),
-            ..target()
-        };
-        assert_eq!(compare(&expects(version), document, Some(&last)), Ok(()));
-        let stale = compare(&expects(other), document, Some(&last)).unwrap_err();
+        let other = Version(Digest::ZERO);
+        let expects = Expected::Version;
+        assert_eq!(compare(expects(version), document, Some(&last)), Ok(()));
+        let stale = compare(expects(other), document, Some(&last)).unwrap_err();
         assert_eq!(
             (stale.code, stale.about.height),
             (Code::PreviousDiffers, Some(Height(7)))
         );
         assert!(stale.detail.contains(&version.to_string()));
-        assert!(compare(&expects(version), document, None).is_err());
+        assert!(compare(expects(version), document, None).is_err());
     }
 
     #[test]
     fn first_means_that_nothing_was_committed() {
         let document = DocumentId(Digest::ZERO);
-        let first = CommitTarget {
-            first: true,
-            ..target()
-        };
-        assert_eq!(compare(&first, document, None), Ok(()));
-        assert!(compare(&first, document, Some(&committed())).is_err());
-        assert_eq!(compare(&target(), document, Some(&committed())), Ok(()));
+        let first = Expected::Nothing;
+        assert_eq!(compare(first, document, None), Ok(()));
+        assert!(compare(first, document, Some(&committed())).is_err());
+        assert_eq!(compare(Expected::Any, document, Some(&committed())), Ok(()));
     }
 
     #[tokio::test]

@@ -8,18 +8,16 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use decube_protocols::documents::content::{HistoryEntry, MAX_FILE, parse_patch};
 use decube_protocols::documents::{Command, DocumentEntry, Pointer, Reply, Source};
-use decube_protocols::types::{
-    ChangeHash, CollectionId, DocumentId, DocumentName, Height, Version,
-};
+use decube_protocols::types::{ChangeHash, CollectionId, DocumentId, DocumentName, Version};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::api::extract::{At, Body, Params, Raw, parse, parse_list};
+use crate::api::extract::{At, Body, Params, Raw, parse};
 use crate::api::reads::{self, Finals};
 use crate::api::reference::{unexpected, unknown_collection};
 use crate::api::types::{
     Content, CreateDocument, Document, DocumentList, EditDocument, Edited, FinalVersion, History,
-    HistoryItem, Imported, QuarantineList, Quarantined,
+    HistoryItem, Imported, NamedVersion, QuarantineList, Quarantined,
 };
 use crate::api::{Api, Code, Problem, failure};
 
@@ -144,7 +142,8 @@ pub(in crate::api) struct ReadParams {
     /// The place to read, an RFC 6901 pointer; the whole document without it.
     #[serde(default)]
     pointer: String,
-    /// The heads to read at, separated by commas; the current ones without it.
+    /// The heads to read at, or unique prefixes of them of at least 8 digits, separated by commas;
+    /// the current ones without it.
     at: Option<String>,
     /// `latest` for the last committed version, or a height for the one that was the last there.
     committed: Option<String>,
@@ -203,56 +202,31 @@ pub(in crate::api) async fn read(
     }))
 }
 
-impl Api {
-    /// A document's entry.
-    pub(in crate::api) async fn entry(
-        &self,
-        document: DocumentId,
-    ) -> Result<DocumentEntry, Problem> {
-        let Reply::Document(entry) = self.command(Command::Describe { document }).await? else {
-            return Err(unexpected());
-        };
-        Ok(entry)
-    }
-
-    async fn last_committed(&self, document: DocumentId) -> Result<Option<FinalVersion>, Problem> {
-        let collection = self.entry(document).await?.collection;
-        self.read(move |handle| {
-            let finals = Finals::at(handle.store().chain(), None)?;
-            Ok(finals
-                .version(collection, document)?
-                .map(reads::final_version))
-        })
-        .await
-    }
-
-    /// The heads that `at` or `committed` name, with the committed version for the latter.
-    async fn version(
-        &self,
-        document: DocumentId,
-        at: Option<String>,
-        committed: Option<String>,
-    ) -> Result<(Option<Vec<ChangeHash>>, Option<FinalVersion>), Problem> {
-        let at = parse_list("the head", at.as_deref())?;
-        let height = match committed.as_deref() {
-            None => return Ok((at, None)),
-            Some(_) if at.is_some() => {
-                let detail = "give either `at` or `committed`, not both";
-                return Err(Problem::new(Code::Malformed, detail));
-            }
-            Some("latest" | "") => None,
-            Some(height) => Some(Height(parse("the height in `committed`", height)?)),
-        };
-        let collection = self.entry(document).await?.collection;
-        let version = self.read(move |handle| {
-            let finals = Finals::at(handle.store().chain(), height)?;
-            Ok(reads::final_version(
-                finals.committed(collection, document)?,
-            ))
-        });
-        let version = version.await?;
-        Ok((Some(version.heads.clone()), Some(version)))
-    }
+/// Says which version `at` or `committed` names, or the present one: its heads in full.
+#[utoipa::path(get, path = "/v1/documents/{document}/version", params(
+    ("document" = String, Path, description = "an id, a unique prefix, or collection/name"),
+    VersionParams
+), responses((status = 200, body = NamedVersion), (status = "4XX", body = Problem)))]
+pub(in crate::api) async fn version(
+    State(api): State<Api>,
+    At(reference): At<String>,
+    Params(params): Params<VersionParams>,
+) -> Result<Json<NamedVersion>, Problem> {
+    let document = api.resolve(&reference).await?;
+    let (at, _) = api.version(document, params.at, params.committed).await?;
+    let heads = match at {
+        Some(heads) => heads,
+        None => {
+            let entry = api.entry(document).await?;
+            failure::present(&entry)?;
+            entry.heads
+        }
+    };
+    Ok(Json(NamedVersion {
+        document,
+        version: Version::of(&heads),
+        heads,
+    }))
 }
 
 /// Applies an ordered patch as one change. It is durable at this node when the answer comes.
@@ -380,12 +354,13 @@ pub(in crate::api) async fn remove(
     Ok(Json(describe_one(&api, entry).await?))
 }
 
-/// Which version to export.
+/// Which version is meant.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(in crate::api) struct ExportParams {
-    /// The heads to export, separated by commas; the current ones without it.
+pub(in crate::api) struct VersionParams {
+    /// The heads, or unique prefixes of them of at least 8 digits, separated by commas; the current
+    /// ones without it.
     at: Option<String>,
     /// `latest` for the last committed version, or a height for the one that was the last there.
     committed: Option<String>,
@@ -395,7 +370,7 @@ pub(in crate::api) struct ExportParams {
 /// the header `decube-heads` names.
 #[utoipa::path(get, path = "/v1/documents/{document}/export", params(
     ("document" = String, Path, description = "an id, a unique prefix, or collection/name"),
-    ExportParams
+    VersionParams
 ), responses(
     (status = 200, body = Vec<u8>, content_type = "application/octet-stream",
         headers(("decube-heads" = String, description = "the heads, separated by commas"))),
@@ -404,7 +379,7 @@ pub(in crate::api) struct ExportParams {
 pub(in crate::api) async fn export(
     State(api): State<Api>,
     At(reference): At<String>,
-    Params(params): Params<ExportParams>,
+    Params(params): Params<VersionParams>,
 ) -> Result<Response, Problem> {
     let document = api.resolve(&reference).await?;
     let (at, _) = api.version(document, params.at, params.committed).await?;

@@ -1,10 +1,10 @@
 //! Commits and the creation of collections: what is asked of the validators.
 
-use decube_protocols::types::{
-    ChangeHash, CollectionName, Height, Outcome, TransactionId, Version,
-};
+use decube_protocols::types::{ChangeHash, CollectionName, Height, Outcome, TransactionId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::HashPrefix;
 
 /// How long to wait before the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -44,11 +44,12 @@ pub struct CommitTarget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<String>>)]
     pub heads: Option<Vec<ChangeHash>>,
-    /// Compare-and-set: commit only if this is the last committed version. Without it, the one
-    /// that is the last at this node.
+    /// Compare-and-set: commit only if this is the last committed version, which is given by its
+    /// digits, the first 8 or more of them, or those of its only head. Without it, the one that is
+    /// the last at this node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    pub previous: Option<Version>,
+    pub previous: Option<HashPrefix>,
     /// Compare-and-set: commit only if no version was committed before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub first: bool,

@@ -143,6 +143,20 @@ pub struct Content {
     pub committed: Option<FinalVersion>,
 }
 
+/// The version that a request named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NamedVersion {
+    /// The document.
+    #[schema(value_type = String)]
+    pub document: DocumentId,
+    /// The version.
+    #[schema(value_type = String)]
+    pub version: Version,
+    /// Its heads.
+    #[schema(value_type = Vec<String>)]
+    pub heads: Vec<ChangeHash>,
+}
+
 /// The changes of a document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct History {

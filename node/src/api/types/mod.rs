@@ -8,6 +8,7 @@ mod commit;
 mod document;
 mod event;
 mod peer;
+mod prefix;
 mod status;
 
 pub use chain::{
@@ -19,10 +20,11 @@ pub use commit::{
 };
 pub use document::{
     Content, CreateDocument, Document, DocumentList, EditDocument, Edited, FinalVersion, History,
-    HistoryItem, Imported, QuarantineList, Quarantined,
+    HistoryItem, Imported, NamedVersion, QuarantineList, Quarantined,
 };
 pub use event::{Event, EventKind};
 pub use peer::{AddPeer, Added, Addresses, BannedPeer, Peer, PeerList, Ping};
+pub use prefix::{HashPrefix, InvalidPrefix};
 pub(in crate::api) use status::state_name;
 pub use status::{
     CollectionSync, FileWrites, NetworkInfo, PeerSync, Role, Status, SyncReport, TrafficCount,
