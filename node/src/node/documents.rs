@@ -239,8 +239,9 @@ impl Worker {
         }
     }
 
-    /// Takes an announcement; it is forwarded when it can be decoded and is of its topic, since
-    /// what it says is checked again by each that receives it.
+    /// Takes an announcement; it is forwarded when this node judged it and found nothing wrong. One
+    /// of a document that is removed or not followed here could hide garbage, for which its
+    /// receivers would blame this node.
     fn on_gossip(
         &mut self,
         topic: &str,
@@ -256,9 +257,11 @@ impl Worker {
                 return Acceptance::Reject;
             }
         };
-        let collection = match &announcement {
-            Announcement::Changed { descriptor, .. } => descriptor.collection,
-            Announcement::Removed(tombstone) => tombstone.collection,
+        let (collection, changed) = match &announcement {
+            Announcement::Changed { descriptor, .. } => {
+                (descriptor.collection, Some(descriptor.id()))
+            }
+            Announcement::Removed(tombstone) => (tombstone.collection, None),
         };
         if self.topics.to_collection(topic) != Some(collection) {
             warn!(%forwarder, topic, "an announcement is of another collection than its topic");
@@ -277,8 +280,10 @@ impl Worker {
             .any(|effect| matches!(effect, Effect::Penalize { .. }));
         if blamed {
             Acceptance::Reject
-        } else {
+        } else if changed.is_none_or(|document| self.core.follows(&document)) {
             Acceptance::Accept
+        } else {
+            Acceptance::Ignore
         }
     }
 

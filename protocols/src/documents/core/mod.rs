@@ -23,7 +23,7 @@ use self::live::Outgoing;
 use self::repair::Peer;
 use self::session::{Answering, Asking};
 use super::content::Session;
-use super::io::{Effect, Input, Source, SyncRequest, SyncResponse};
+use super::io::{DocumentStatus, Effect, Input, Source, SyncRequest, SyncResponse};
 use super::random::Random;
 use super::reply::CommandError;
 use crate::commit::RequestFailure;
@@ -185,6 +185,13 @@ impl<S: Source> Core<S> {
         }
         self.library.settle();
         out
+    }
+
+    /// Whether this node follows a document, and so has judged what was announced of it.
+    #[must_use]
+    pub fn follows(&self, document: &DocumentId) -> bool {
+        let stored = self.library.stored(document);
+        matches!(stored, Ok(Some(stored)) if matches!(stored.status, DocumentStatus::Live(_)))
     }
 
     /// When [`Core::handle_timeout`] has something to do, in monotonic time.

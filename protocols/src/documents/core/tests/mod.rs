@@ -171,6 +171,7 @@ fn a_removed_document_stays_removed() {
         assert_eq!(world.standing(node), [SyncState::Equal; 2]);
         // Nothing of it is left but its leaf.
         assert_eq!(world.cores[node].source().nodes(), 1);
+        assert!(!world.cores[node].follows(&document));
     }
 }
 
@@ -189,6 +190,8 @@ fn a_forgotten_document_is_an_exception_and_not_endless_divergence() {
     world.run(SECOND * 30);
     for node in 0..2 {
         assert_eq!(world.standing(node), [SyncState::EqualExcept], "{node}");
+        assert!(world.cores[node].follows(&kept));
+        assert_eq!(world.cores[node].follows(&document), node == 0);
     }
     let edit = Command::Edit {
         document,
