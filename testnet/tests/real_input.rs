@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::Result;
 use decube_testnet::bench::replay::{self, Replayed};
 use decube_testnet::bench::trace::{Concurrent, Sequential};
-use decube_testnet::bench::{Network, expected};
+use decube_testnet::bench::{Network, VALIDATORS, expected};
 
 /// How many edits of `automerge-paper` are typed.
 const PAPER: usize = 10_000;
@@ -23,7 +23,7 @@ const QUORUM: usize = 3;
 
 async fn network() -> Result<Network> {
     let program = Path::new(env!("CARGO_BIN_EXE_decube-testnet"));
-    let network = Network::start(program, &std::env::temp_dir()).await?;
+    let network = Network::start(program, &std::env::temp_dir(), VALIDATORS).await?;
     network.create_collection().await?;
     Ok(network)
 }

@@ -25,6 +25,7 @@ pub(super) struct EditTimes {
     acknowledged: Vec<Times>,
     visible: Vec<Times>,
     visible_after: Vec<Times>,
+    processor_ms: Vec<f64>,
 }
 
 impl EditTimes {
@@ -34,6 +35,7 @@ impl EditTimes {
         let author = network.member(0)?;
         let mut watch = Watch::start(network.replica()?).await?;
         let mut round = (Times::default(), Times::default(), Times::default());
+        let before = network.processor_seconds()?;
         for index in 0..EDITS {
             let splice = [letter(index)];
             let sent = Instant::now();
@@ -49,6 +51,8 @@ impl EditTimes {
                 .push(visible.saturating_duration_since(sent + acknowledged));
             tokio::time::sleep(PAUSE).await;
         }
+        let used = network.processor_seconds()? - before;
+        self.processor_ms.push(used * 1000.0 / number(EDITS as u64));
         self.acknowledged.push(round.0);
         self.visible.push(round.1);
         self.visible_after.push(round.2);
@@ -60,6 +64,7 @@ impl EditTimes {
             acknowledged: Latency::of(&self.acknowledged)?,
             visible: Latency::of(&self.visible)?,
             visible_after_acknowledged: Latency::of(&self.visible_after)?,
+            processor_ms: Figure::of(self.processor_ms.clone())?,
         })
     }
 }

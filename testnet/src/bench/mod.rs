@@ -27,7 +27,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
-pub use network::Network;
+use network::ALONE;
+
+pub use network::{Network, VALIDATORS};
 pub use report::Report;
 
 use crate::local::{Progress, explain, print, signalled};
@@ -172,6 +174,7 @@ struct Bench {
     progress: Progress,
     commits: CommitTimes,
     edits: EditTimes,
+    edits_alone: EditTimes,
     idle: Vec<f64>,
     paper: Vec<Replayed>,
     friends: Vec<Replayed>,
@@ -185,6 +188,7 @@ impl Bench {
             progress: Progress::default(),
             commits: CommitTimes::default(),
             edits: EditTimes::default(),
+            edits_alone: EditTimes::default(),
             idle: Vec::new(),
             paper: Vec::new(),
             friends: Vec::new(),
@@ -215,6 +219,7 @@ impl Bench {
             prefix: self.args.prefix,
             commits: self.commits.sum_up(),
             edits: self.edits.sum_up(),
+            edits_alone: self.edits_alone.sum_up(),
             idle_resident_mib: Figure::of(self.idle),
             paper: Session::of(self.paper),
             friends: Session::of(self.friends),
@@ -227,7 +232,7 @@ impl Bench {
         if wanted == [false; 3] {
             return Ok(());
         }
-        let network = Network::start(&self.program, &self.directory).await?;
+        let network = self.start(VALIDATORS).await?;
         if self.wants(Part::Idle) {
             tokio::time::sleep(IDLE).await;
             let nodes = network.usage()?;
@@ -241,12 +246,23 @@ impl Bench {
         if self.wants(Part::Commits) {
             self.commits.round(&network).await?;
         }
-        network.stop()
+        network.stop()?;
+        if self.wants(Part::Edits) {
+            let network = self.start(ALONE).await?;
+            network.create_collection().await?;
+            self.edits_alone.round(&network).await?;
+            network.stop()?;
+        }
+        Ok(())
+    }
+
+    async fn start(&self, validators: usize) -> Result<Network> {
+        Network::start(&self.program, &self.directory, validators).await
     }
 
     async fn paper(&mut self) -> Result<()> {
         let trace = paper(self.args.prefix)?;
-        let network = Network::start(&self.program, &self.directory).await?;
+        let network = self.start(VALIDATORS).await?;
         network.create_collection().await?;
         let replayed = replay::paper(&network, &trace).await?;
         self.say("automerge-paper", &replayed);
@@ -261,7 +277,7 @@ impl Bench {
             Some(end) => end.clone(),
             None => expected::text(&trace)?,
         };
-        let network = Network::start(&self.program, &self.directory).await?;
+        let network = self.start(VALIDATORS).await?;
         network.create_collection().await?;
         let replayed = replay::friends(&network, trace, &end).await?;
         self.say("friendsforever", &replayed);

@@ -18,7 +18,9 @@ use super::trace::Splice;
 use crate::local::{Layout, Member, Program, Spec, Testnet};
 
 /// How many validators; the replica comes on top.
-const VALIDATORS: usize = 4;
+pub const VALIDATORS: usize = 4;
+/// How many validators there are beside the replica when two nodes are alone.
+pub(super) const ALONE: usize = 1;
 /// How long one step, such as a commit, may take before the run is given up.
 pub(super) const STEP_LIMIT: Duration = Duration::from_secs(60);
 /// How long nodes may take to have the same heads after the last edit of a session.
@@ -72,19 +74,19 @@ pub struct NodeUsage {
 }
 
 impl Network {
-    /// Starts four validators and a replica under a new directory in `parent`, and waits until
-    /// they are ready.
+    /// Starts validators and a replica under a new directory in `parent`, and waits until they are
+    /// ready.
     ///
     /// # Errors
     /// When they do not start.
-    pub async fn start(program: &Path, parent: &Path) -> Result<Self> {
+    pub async fn start(program: &Path, parent: &Path, validators: usize) -> Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("decube-bench-")
             .tempdir_in(parent);
         let directory = directory.context("cannot make a directory for the network")?;
         let spec = Spec {
             name: "benchmark".into(),
-            validators: VALIDATORS,
+            validators,
         };
         let layout = Layout::create(&directory.path().join("net"), &spec)?;
         let program = Program {
@@ -245,6 +247,12 @@ impl Network {
             })
         };
         self.members().iter().map(of).collect()
+    }
+
+    /// Processor time that all nodes used so far, in seconds.
+    pub(super) fn processor_seconds(&self) -> Result<f64> {
+        let nodes = self.usage()?;
+        Ok(nodes.iter().map(|node| node.usage.processor_seconds).sum())
     }
 }
 

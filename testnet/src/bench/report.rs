@@ -34,6 +34,8 @@ pub struct Report {
     pub commits: Option<Commits>,
     /// Single edits.
     pub edits: Option<Edits>,
+    /// Single edits between two nodes that have the machine to themselves.
+    pub edits_alone: Option<Edits>,
     /// Memory of the largest node of an idle network in MiB.
     pub idle_resident_mib: Option<Figure>,
     /// `automerge-paper`, by one author.
@@ -77,6 +79,22 @@ pub struct Edits {
     pub visible: Latency,
     /// From the acknowledgement until then.
     pub visible_after_acknowledged: Latency,
+    /// Processor time of all nodes together per edit, in milliseconds.
+    pub processor_ms: Figure,
+}
+
+impl Edits {
+    fn rows(&self, of: &str, rows: &mut Rows) {
+        rows.latency(of, "acknowledged durably", &self.acknowledged);
+        rows.latency(of, "request to visible at the replica", &self.visible);
+        rows.latency(
+            of,
+            "acknowledged to visible there",
+            &self.visible_after_acknowledged,
+        );
+        let what = "processor time of all nodes per edit";
+        rows.figure(of, what, "ms", &self.processor_ms);
+    }
 }
 
 /// A recorded session.
@@ -235,14 +253,10 @@ impl Report {
             );
         }
         if let Some(edits) = &self.edits {
-            let of = "edit";
-            rows.latency(of, "acknowledged durably", &edits.acknowledged);
-            rows.latency(of, "request to visible at the replica", &edits.visible);
-            rows.latency(
-                of,
-                "acknowledged to visible there",
-                &edits.visible_after_acknowledged,
-            );
+            edits.rows("edit", &mut rows);
+        }
+        if let Some(edits) = &self.edits_alone {
+            edits.rows("edit, two nodes alone", &mut rows);
         }
         if let Some(idle) = &self.idle_resident_mib {
             rows.figure("idle", "memory of the largest node", "MiB", idle);
@@ -274,6 +288,9 @@ impl Report {
         compare("submit to final, p50", last, aim::FINAL_MS, "ms");
         let visible = self.edits.as_ref().map(|edits| edits.visible.p50_ms);
         compare("edit to visible, p50", visible, aim::VISIBLE_MS, "ms");
+        let alone = self.edits_alone.as_ref().map(|edits| edits.visible.p50_ms);
+        let what = "edit to visible, two nodes alone, p50";
+        compare(what, alone, aim::VISIBLE_MS, "ms");
         // The last two are about the whole session.
         let paper = self.paper.as_ref().filter(|_| self.prefix.is_none());
         let seconds = paper.map(|paper| paper.everywhere_seconds.median);
