@@ -464,6 +464,7 @@ pub(in crate::api) async fn quarantine(
 mod tests {
     use super::*;
     use decube_crypto::Digest;
+    use decube_protocols::types::Height;
     use decube_protocols::types::TransactionId;
 
     fn hash(n: u8) -> ChangeHash {
