@@ -4,34 +4,64 @@
 //! survives.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Map, Value, json};
+use tempfile::NamedTempFile;
 
+use crate::commands::parse_json;
 use crate::failure::Failure;
 
+/// What the user wrote, and the file it is in, which goes away unless it is kept.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// The value.
+    pub value: Value,
+    file: NamedTempFile,
+}
+
+impl Written {
+    /// A failure to use what was written, which keeps the file and names it.
+    pub(crate) fn kept(self, failure: Failure) -> Failure {
+        kept(self.file, failure)
+    }
+}
+
+fn kept(file: NamedTempFile, mut failure: Failure) -> Failure {
+    failure.message += &match file.keep() {
+        Ok((_, path)) => format!("; what was written is kept in {}", path.display()),
+        Err(error) => format!("; what was written could not be kept: {error}"),
+    };
+    failure
+}
+
 /// Lets the user edit a value; gives what it became, or none when it was left as it was.
-pub(crate) fn edit(value: &Value) -> Result<Option<Value>, Failure> {
+pub(crate) fn edit(value: &Value) -> Result<Option<Written>, Failure> {
     let Value::String(before) = value else {
         return edit_json(value);
     };
-    let after = open(before, ".txt")?;
+    let (after, file) = open(before, ".txt")?;
     if after == *before {
         return Ok(None);
     }
-    Ok(Some(Value::String(same_end(before, after))))
+    let value = Value::String(same_end(before, after));
+    Ok(Some(Written { value, file }))
 }
 
-fn edit_json(value: &Value) -> Result<Option<Value>, Failure> {
+fn edit_json(value: &Value) -> Result<Option<Written>, Failure> {
     let before = serde_json::to_string_pretty(value).map_err(Failure::failed)? + "\n";
-    let after = open(&before, ".json")?;
+    let (after, file) = open(&before, ".json")?;
     if after == before {
         return Ok(None);
     }
-    serde_json::from_str(&after).map(Some).map_err(|error| {
-        let what = format!("what was written is no JSON: {error}");
-        Failure::usage(what + "; nothing was changed")
-    })
+    match parse_json("what was written", after.as_bytes()) {
+        Ok(value) => Ok(Some(Written { value, file })),
+        Err(mut failure) => {
+            failure.message += "; nothing was changed";
+            Err(kept(file, failure))
+        }
+    }
 }
 
 /// Editors put a line end behind the last line; it is taken off again when there was none before.
@@ -42,7 +72,8 @@ fn same_end(before: &str, after: String) -> String {
     }
 }
 
-fn open(content: &str, suffix: &str) -> Result<String, Failure> {
+/// Has the user edit a file; gives what is in it then.
+fn open(content: &str, suffix: &str) -> Result<(String, NamedTempFile), Failure> {
     let failed = |error: std::io::Error| Failure::failed(format!("a file to edit: {error}"));
     let mut file = tempfile::Builder::new()
         .prefix("decube-")
@@ -51,6 +82,17 @@ fn open(content: &str, suffix: &str) -> Result<String, Failure> {
         .map_err(failed)?;
     file.write_all(content.as_bytes()).map_err(failed)?;
     file.flush().map_err(failed)?;
+    run(file.path())?;
+    match std::fs::read_to_string(file.path()) {
+        Ok(after) => Ok((after, file)),
+        // An editor that removes the file gives up; one that wrote no text keeps what it wrote.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(failed(error)),
+        Err(error) => Err(kept(file, failed(error))),
+    }
+}
+
+/// Runs the user's editor on a file.
+fn run(file: &Path) -> Result<(), Failure> {
     let variable = |name| {
         std::env::var(name)
             .ok()
@@ -67,10 +109,10 @@ fn open(content: &str, suffix: &str) -> Result<String, Failure> {
         .arg("-c")
         .arg(script)
         .arg("sh")
-        .arg(file.path())
+        .arg(file)
         .status();
     match status {
-        Ok(status) if status.success() => std::fs::read_to_string(file.path()).map_err(failed),
+        Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure::failed(format!(
             "the editor {editor:?} ended with {status}; nothing was changed"
         ))),

@@ -176,3 +176,56 @@ fn an_editor_that_fails_or_writes_no_json_changes_nothing() {
     home.decube(&["doc", "edit", &id]).refuses(2, "EDITOR");
     assert_eq!(home.json(&["doc", "get", &id]), before);
 }
+
+/// The file that an error says was kept.
+fn kept(error: &str) -> String {
+    let (_, path) = error.rsplit_once(" is kept in ").unwrap();
+    std::fs::read_to_string(path.trim()).unwrap()
+}
+
+#[test]
+fn what_was_typed_is_kept_when_it_cannot_be_used() {
+    let home = Home::solo();
+    let (_running, id) = home.with_document();
+    let before = home.json(&["doc", "get", &id]);
+    let invalid = "{\"title\": \"a long text";
+    // A whole document stays an object, and a place of a document may be gone meanwhile.
+    for (pointer, written, code) in [("", invalid, 2), ("", "[1]", 5), ("/items", invalid, 2)] {
+        let source = home.write("typed", written);
+        let folder = home.file("");
+        let mut command = home.command(&["doc", "edit", &id, pointer]);
+        command
+            .env("EDITOR", format!("cp {source}"))
+            .env("TMPDIR", &folder);
+        let refused = finish(command).refuses(code, "nothing was changed");
+        assert_eq!(kept(&refused.stderr), written);
+        assert_eq!(home.json(&["doc", "get", &id]), before);
+    }
+}
+
+#[test]
+fn fixed_strings_are_edited_around_and_themselves() {
+    let home = Home::solo();
+    let (_running, id) = home.with_document();
+    home.decube(&["doc", "set", &id, "/kind", "{\"$string\": \"draft\"}"])
+        .expect(0);
+    let edit = |script: &str, pointer: &str| {
+        let mut command = home.command(&["doc", "edit", &id, pointer]);
+        command.env("EDITOR", format!("sed -i.bak '{script}'"));
+        finish(command).expect(0);
+    };
+    edit("s/Hello/Good morning/", "");
+    assert_eq!(home.content(&id)["title"], "Good morning");
+    edit("s/draft/final/; s/Good/Fine/", "");
+    let value = home.content(&id);
+    assert_eq!(
+        (&value["kind"], &value["title"]),
+        (&"final".into(), &"Fine morning".into())
+    );
+    edit("s/final/old/", "/kind");
+    edit("s/\"old\"/{\"$string\": \"new\"}/", "");
+    assert_eq!(home.content(&id)["kind"], "new");
+    // It is still a fixed string, which nobody types into.
+    home.decube(&["doc", "edit", &id, "--splice", "/kind", "0", "0", "x"])
+        .refuses(5, "fixed string");
+}

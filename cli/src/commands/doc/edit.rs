@@ -116,19 +116,15 @@ impl Edit {
         let Some(after) = editor::edit(&before.value)? else {
             return Ok(unchanged("nothing was changed"));
         };
-        let edits = editor::difference(&self.pointer, &before.value, &after);
+        let edits = editor::difference(&self.pointer, &before.value, &after.value);
         if edits.is_empty() {
             return Ok(unchanged("nothing was changed but the layout"));
         }
         let document = before.document.to_string();
-        send(
-            context,
-            &document,
-            Value::Array(edits),
-            Some(before.heads),
-            self.common.message,
-        )
-        .await
+        let edits = Value::Array(edits);
+        let message = self.common.message;
+        let sent = send(context, &document, edits, Some(before.heads), message).await;
+        sent.map_err(|failure| after.kept(failure))
     }
 }
 

@@ -16,7 +16,7 @@
 //! Values are those of [`super::value`].
 
 use automerge::transaction::{Transactable, Transaction};
-use automerge::{AutomergeError, ObjId, ObjType, Prop, ROOT, ReadDoc, Value as Kind};
+use automerge::{AutomergeError, ObjId, ObjType, Prop, ROOT, ReadDoc, ScalarValue, Value as Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -72,9 +72,9 @@ pub enum Edit {
         by: i64,
     },
     /// Turns a text into another by splices of what differs, so that the typing of others
-    /// meanwhile survives.
+    /// meanwhile survives. A fixed string, which reads like a text, is replaced as a whole.
     ReplaceText {
-        /// The text.
+        /// The text or fixed string.
         pointer: Pointer,
         /// What it becomes.
         text: String,
@@ -538,7 +538,25 @@ impl Editor<'_, '_> {
         Ok(self.transaction.increment(&slot.parent, slot.prop, by)?)
     }
 
+    /// The place of a fixed string; none when there is something else, or nothing.
+    fn fixed_string(&self, at: &Pointer) -> Result<Option<Slot>, EditCause> {
+        let is_cached = self.text.as_ref().is_some_and(|text| text.pointer == *at);
+        if is_cached || at.tokens().is_empty() {
+            return Ok(None);
+        }
+        let slot = self.walker().slot(at)?;
+        let found = slot.found.as_ref().map(|found| &found.value);
+        let is_fixed = matches!(found, Some(Kind::Scalar(scalar)) if scalar.is_str());
+        Ok(is_fixed.then_some(slot))
+    }
+
     fn replace_text(&mut self, at: &Pointer, new: &str) -> Result<(), EditCause> {
+        if let Some(slot) = self.fixed_string(at)? {
+            self.text = None;
+            self.weigh(OPERATION + new.len())?;
+            let fixed = ScalarValue::Str(new.into());
+            return Ok(self.transaction.put(&slot.parent, slot.prop, fixed)?);
+        }
         let text = self.text(at)?;
         let old = self.transaction.text(&text.id)?;
         self.text = Some(text);

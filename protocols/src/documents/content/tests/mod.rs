@@ -81,6 +81,30 @@ fn every_kind_of_value_is_written_and_read() {
 }
 
 #[test]
+fn an_editor_replaces_a_fixed_string_as_a_whole_and_it_stays_one() {
+    let fixed = |text: &str| json!({ "$string": text });
+    let (mut content, _) = started(json!({"t": "abc", "s": fixed("abc"), "l": [fixed("x"), "y"]}));
+    let replace = |at: &str, text: &str| json!({"op": "replace_text", "pointer": at, "text": text});
+    edit(
+        &mut content,
+        &alice(),
+        json!([
+            replace("/t", "abcd"),
+            replace("/s", "abcd"),
+            replace("/t", "abcde"),
+            replace("/l/0", "z"),
+        ]),
+    );
+    let expected = json!({"t": "abcde", "s": "abcd", "l": ["z", "y"]});
+    assert_eq!(read(&content, ""), expected);
+    for (at, is_text) in [("/t", true), ("/s", false), ("/l/0", false), ("/l/1", true)] {
+        let splice = patch(json!([{"op": "splice", "pointer": at, "index": 0, "insert": "-"}]));
+        let spliced = content.edit(&alice(), None, &splice, None, 0);
+        assert_eq!(spliced.is_ok(), is_text, "{at}");
+    }
+}
+
+#[test]
 fn each_edit_does_what_it_says() {
     let (mut content, _) =
         started(json!({"title": "Minutes", "items": [1, 3], "votes": {"$counter": 0}, "old": 1}));
