@@ -19,6 +19,8 @@ use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
+use decube_protocols::documents::content::oversized_integer;
+
 use crate::args::{Cli, Command};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -80,9 +82,16 @@ pub(crate) fn read_input(path: &Path, max: usize) -> Result<Vec<u8>, Failure> {
 
 /// Reads JSON that a user wrote; `from` says where.
 pub(crate) fn parse_json(from: &str, text: &[u8]) -> Result<serde_json::Value, Failure> {
-    serde_json::from_slice(text).map_err(|error| {
+    let value = serde_json::from_slice(text).map_err(|error| {
         Failure::usage(format!(
             "{from} is no JSON: {error}; texts stand in double quotes, as in '\"text\"'"
         ))
-    })
+    })?;
+    match oversized_integer(text) {
+        None => Ok(value),
+        Some(number) => Err(Failure::usage(format!(
+            "{from} has the integer {number}, which does not fit in 64 bits; write it as a text, or \
+             with a point or an exponent to have it rounded"
+        ))),
+    }
 }

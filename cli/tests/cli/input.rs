@@ -93,10 +93,21 @@ fn bad_edits_and_files_are_refused_and_change_nothing() {
             "half.json",
             r#"[{"op": "set", "pointer": "/a", "value": 1}, {"op": "remove", "pointer": "/no"}]"#,
         );
+        let huge = home.write(
+            "huge.json",
+            r#"[{"op": "set", "pointer": "/n", "value": -123456789012345678901234567890}]"#,
+        );
         let garbage = home.write("garbage.automerge", [0xff; 100]);
         let cut = home.write("cut.json", "[{\"op\"");
         run(&[
             (&["doc", "set", id, "/none/below", "1"], 5, "/none"),
+            (
+                &["doc", "set", id, "/n", "[18446744073709551616]"],
+                2,
+                "18446744073709551616",
+            ),
+            (&["doc", "edit", id, "--patch", &huge], 2, "64 bits"),
+            (&["doc", "create", "notes/x", "--file", &huge], 2, "64 bits"),
             (
                 &["doc", "set", id, "/title", "unquoted"],
                 2,

@@ -5,6 +5,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
+use decube_protocols::documents::content::oversized_integer;
 use serde::de::DeserializeOwned;
 
 use super::{Code, Problem};
@@ -23,6 +24,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         } else {
             bytes
         };
+        if let Some(number) = oversized_integer(&bytes) {
+            let detail = format!(
+                "the integer {number} does not fit in 64 bits; write it as a text, or with a point \
+                 or an exponent to have it rounded"
+            );
+            return Err(Problem::new(Code::Malformed, detail));
+        }
         match serde_json::from_slice(&bytes) {
             Ok(value) => Ok(Self(value)),
             Err(error) => Err(Problem::new(

@@ -40,7 +40,7 @@ pub use place::PathError;
 pub use pointer::{InvalidPointer, Pointer};
 pub use read::{Conflict, ConflictingValue, HistoryEntry};
 pub use sync::{InvalidSync, SyncMessage, SyncState};
-pub use value::{InvalidValue, ReadError};
+pub use value::{InvalidValue, ReadError, oversized_integer};
 
 use crate::types::ChangeHash;
 

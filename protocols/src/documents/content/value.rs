@@ -6,7 +6,7 @@
 //! | list | array |
 //! | text | string: what a JSON string becomes, so that people can type into it together |
 //! | string scalar | string when read; `{"$string": "fixed"}` writes one, replaced as a whole |
-//! | int, uint, f64 | number; not a number and infinities as `{"$number": "NaN"}` when read |
+//! | int, uint, f64 | number, an integer within 64 bits ([`oversized_integer`]); not a number and infinities as `{"$number": "NaN"}` when read |
 //! | boolean, null | `true`, `false`, `null` |
 //! | counter | `{"$counter": 5}`; increments of several authors add up |
 //! | bytes | `{"$bytes": "00ff"}`, hexadecimal |
@@ -138,6 +138,44 @@ pub(super) fn check(json: &Value, depth: usize) -> Result<(), InvalidValue> {
     }
 }
 
+/// The first integer of a JSON text that 64 bits do not hold. A parser makes the nearest floating
+/// point number of it without a word, so whoever reads what a user wrote asks this first.
+#[must_use]
+pub fn oversized_integer(json: &[u8]) -> Option<&str> {
+    let mut rest = json;
+    while let Some((first, behind)) = rest.split_first() {
+        let length = match first {
+            b'"' => 1 + string_length(behind),
+            b'-' | b'0'..=b'9' => {
+                let in_number = |byte: &u8| b"+-.eE0123456789".contains(byte);
+                let length = rest.iter().take_while(|byte| in_number(byte)).count();
+                let number = std::str::from_utf8(rest.get(..length)?).ok()?;
+                let digits = number.strip_prefix('-').unwrap_or(number);
+                let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit());
+                let fits = number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok();
+                if is_integer && !digits.is_empty() && !fits {
+                    return Some(number);
+                }
+                length
+            }
+            _ => 1,
+        };
+        rest = rest.get(length..)?;
+    }
+    None
+}
+
+/// The bytes up to and with the closing quote of a JSON string, whose opening one stands before.
+fn string_length(text: &[u8]) -> usize {
+    let mut escaped = false;
+    let end = text.iter().position(|byte| {
+        let closes = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        closes
+    });
+    end.map_or(text.len(), |end| end + 1)
+}
+
 /// A scalar as JSON.
 pub(super) fn scalar_json(scalar: &ScalarValueRef<'_>) -> Value {
     match scalar {
@@ -246,5 +284,34 @@ pub(super) fn to_ref(value: automerge::Value<'_>) -> ValueRef<'static> {
             },
             ScalarValue::Null => ScalarValueRef::Null,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_integer_beyond_64_bits_is_found_before_it_is_rounded() {
+        for fits in [
+            "[18446744073709551615, -9223372036854775808, 0, -0]",
+            r#"{"99999999999999999999": "99999999999999999999 \"99999999999999999999"}"#,
+            "[1e300, 123456789012345678901.5, 1E+25]",
+            "",
+            "\"99999999999999999999",
+            "-",
+        ] {
+            assert_eq!(oversized_integer(fits.as_bytes()), None, "{fits}");
+        }
+        for (json, number) in [
+            ("18446744073709551616", "18446744073709551616"),
+            ("[1, -9223372036854775809]", "-9223372036854775809"),
+            (
+                r#"{"a\\": 123456789012345678901234567890}"#,
+                "123456789012345678901234567890",
+            ),
+        ] {
+            assert_eq!(oversized_integer(json.as_bytes()), Some(number));
+        }
     }
 }
