@@ -326,6 +326,12 @@ fn the_state_of_sync_and_peers_is_shown() {
     assert_eq!(home.json(&["peer", "ls"])["banned"][0]["peer"], stranger);
     home.decube(&["peer", "unban", stranger]).expect(0);
     assert_eq!(home.json(&["peer", "ls"])["banned"], Value::Array(vec![]));
+    let own = home.json(&["status"])["peer_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    home.decube(&["peer", "ban", &own]).refuses(2, "itself");
+    assert_eq!(home.json(&["peer", "ls"])["banned"], Value::Array(vec![]));
     let collection = home.json(&["collection", "show", "notes"]);
     assert_eq!(collection["write_quorum"], 1);
     assert_eq!(

@@ -8,7 +8,7 @@ use libp2p::Multiaddr;
 
 use crate::api::extract::{At, Body, parse};
 use crate::api::types::{AddPeer, Added, Addresses, BannedPeer, Peer, PeerList, Ping};
-use crate::api::{Api, Problem, failure};
+use crate::api::{Api, Code, Problem, failure};
 use crate::network::{Command, PeerInfo};
 
 /// Lists the connected peers of this network, and those that are refused.
@@ -98,6 +98,10 @@ pub(in crate::api) async fn ban(
     At(peer): At<String>,
 ) -> Result<StatusCode, Problem> {
     let peer: PeerId = parse("the peer id", &peer)?;
+    if peer == api.handle.peer_id() {
+        let detail = format!("{peer} is this node itself, which cannot be banned");
+        return Err(Problem::new(Code::Malformed, detail));
+    }
     let when = super::status::now();
     api.read(move |handle| handle.store().ban_peer(&peer, when).map_err(failure::store))
         .await?;
