@@ -34,6 +34,10 @@ fn refuse_all(cases: impl Fn(&Home, &str, &dyn Fn(&[Case<'_>]))) {
 
 const HEAD: &str = "abababababababababababababababababababababababababababababababab";
 
+/// An address where nothing listens.
+const NOBODY: &str =
+    "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf";
+
 #[test]
 fn bad_names_ids_and_places_are_refused_and_change_nothing() {
     refuse_all(|_, id, run| {
@@ -153,6 +157,8 @@ fn bad_commits_heights_and_peers_are_refused_and_change_nothing() {
             (&["collection", "show", "nowhere"], 3, "nowhere"),
             (&["collection", "create", "a b"], 2, "white space"),
             (&["peer", "add", "somewhere"], 2, "somewhere"),
+            (&["peer", "add", NOBODY], 1, "onnection refused"),
+            (&["peer", "add", "/ip4/127.0.0.1/tcp/1"], 1, "/p2p/PEER-ID"),
             (&["peer", "ban", "somebody"], 2, "somebody"),
             (&["proof", "notes/readme", "--height", "999"], 3, "999"),
         ]);

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use decube_protocols::types::{Genesis, PeerId, peer_id};
 use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
 
 use crate::api::extract::{At, Body, parse};
 use crate::api::types::{AddPeer, Added, Addresses, BannedPeer, Peer, PeerList, Ping};
@@ -63,7 +64,16 @@ pub(in crate::api) async fn add(
     Body(body): Body<AddPeer>,
 ) -> Result<Json<Added>, Problem> {
     let address: Multiaddr = parse("the address", &body.address)?;
-    let peer = api.handle.network().dial(address).await?;
+    let names_peer = address.iter().any(|part| matches!(part, Protocol::P2p(_)));
+    let dialled = api.handle.network().dial(address).await;
+    let peer = dialled.map_err(|error| {
+        let mut problem = Problem::from(error);
+        if !names_peer {
+            let hint = "; the address does not say which peer is there: it has no /p2p/PEER-ID";
+            problem.detail.push_str(hint);
+        }
+        problem
+    })?;
     Ok(Json(Added {
         peer: peer.to_string(),
     }))

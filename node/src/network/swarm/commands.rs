@@ -235,6 +235,16 @@ impl Network {
     }
 }
 
+/// The cause behind causes that says something: libp2p wraps what the system said several times,
+/// partly in errors without words.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let said = causes.map(ToString::to_string);
+    let said = said.filter(|words| !words.trim().is_empty());
+    said.last()
+        .unwrap_or_else(|| "it failed without a reason".into())
+}
+
 /// What is said about a dial that failed.
 pub(super) fn dial_error(error: &swarm::DialError) -> DialError {
     match error {
@@ -242,13 +252,14 @@ pub(super) fn dial_error(error: &swarm::DialError) -> DialError {
         swarm::DialError::Transport(attempts) => {
             let attempts = attempts
                 .iter()
-                .map(|(address, error)| format!("{address}: {error}"));
+                .map(|(address, error)| format!("{address}: {}", innermost(error)));
             DialError::Failed(attempts.collect::<Vec<_>>().join("; "))
         }
-        swarm::DialError::NoAddresses
-        | swarm::DialError::DialPeerConditionFalse(_)
+        // Only one's own addresses are left out of those that are dialled.
+        swarm::DialError::NoAddresses => DialError::Own,
+        swarm::DialError::DialPeerConditionFalse(_)
         | swarm::DialError::Aborted
-        | swarm::DialError::WrongPeerId { .. }
-        | swarm::DialError::Denied { .. } => DialError::Failed(error.to_string()),
+        | swarm::DialError::WrongPeerId { .. } => DialError::Failed(error.to_string()),
+        swarm::DialError::Denied { .. } => DialError::Failed(innermost(error)),
     }
 }
