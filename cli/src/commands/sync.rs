@@ -97,7 +97,7 @@ fn text(report: &SyncReport) -> String {
 
 fn row(name: &str, collection: &CollectionSync, peer: &PeerSync) -> [String; 5] {
     let state = match peer.state.as_str() {
-        "equal_except" => format!("equal except {} here", collection.excepted),
+        "equal_except" => equal_except(collection.excepted, peer.excepted),
         "apart" => format!("{} documents apart", peer.apart),
         other => other.replace('_', " "),
     };
@@ -109,4 +109,26 @@ fn row(name: &str, collection: &CollectionSync, peer: &PeerSync) -> [String; 5] 
         bytes(peer.bytes_to_go),
         proven,
     ]
+}
+
+/// Which side does not follow some documents, and how many.
+fn equal_except(here: u64, there: u64) -> String {
+    match (here, there) {
+        (0, 0) => "equal with exceptions".into(),
+        (here, 0) => format!("equal except {here} here"),
+        (0, there) => format!("equal except {there} there"),
+        (here, there) => format!("equal except {here} here, {there} there"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_side_that_has_exceptions_is_named() {
+        assert_eq!(equal_except(2, 0), "equal except 2 here");
+        assert_eq!(equal_except(0, 1), "equal except 1 there");
+        assert_eq!(equal_except(2, 1), "equal except 2 here, 1 there");
+    }
 }

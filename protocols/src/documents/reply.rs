@@ -118,6 +118,8 @@ pub struct PeerStatus {
     pub proven: Option<Timestamp>,
     /// How many documents still differ; an estimate until the descent is done.
     pub apart: u64,
+    /// Documents that are quarantined or forgotten at the peer, as it said last.
+    pub excepted: u64,
     /// Bytes of changes that the peer has beyond this node's, as far as the totals tell.
     pub bytes_to_go: u64,
 }

@@ -242,6 +242,7 @@ fn show_peer(status: &PeerStatus) -> PeerSync {
         state: state_name(status.state).into(),
         proven: status.proven,
         apart: status.apart,
+        excepted: status.excepted,
         bytes_to_go: status.bytes_to_go,
     }
 }
@@ -311,6 +312,7 @@ mod tests {
             state,
             proven: proven.map(Timestamp),
             apart: 0,
+            excepted: 0,
             bytes_to_go: 0,
         }
     }

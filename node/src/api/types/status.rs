@@ -162,6 +162,8 @@ pub struct PeerSync {
     pub proven: Option<Timestamp>,
     /// How many documents still differ, an estimate until all are compared.
     pub apart: u64,
+    /// Documents that are quarantined or forgotten at the peer.
+    pub excepted: u64,
     /// Bytes of changes that the peer has beyond this node's.
     pub bytes_to_go: u64,
 }

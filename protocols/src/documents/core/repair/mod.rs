@@ -404,6 +404,7 @@ impl<S: Source> Core<S> {
                         state: SyncState::Unknown,
                         proven: None,
                         apart: 0,
+                        excepted: 0,
                         bytes_to_go: 0,
                     },
                 });
@@ -467,6 +468,7 @@ impl Standing {
             } else {
                 self.found.saturating_sub(self.excepted)
             },
+            excepted: self.summary.excepted,
             bytes_to_go: if settled {
                 0
             } else {

@@ -190,6 +190,12 @@ fn a_forgotten_document_is_an_exception_and_not_endless_divergence() {
     world.run(SECOND * 30);
     for node in 0..2 {
         assert_eq!(world.standing(node), [SyncState::EqualExcept], "{node}");
+        let Ok(Reply::SyncStatus(status)) = world.command(node, Command::SyncStatus) else {
+            panic!("no status")
+        };
+        // Each side says where the exception is.
+        let (here, there) = (status[0].excepted, status[0].peers[0].excepted);
+        assert_eq!((here, there), (node as u64, 1 - node as u64));
         assert!(world.cores[node].follows(&kept));
         assert_eq!(world.cores[node].follows(&document), node == 0);
     }
