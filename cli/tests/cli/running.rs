@@ -195,6 +195,8 @@ fn watching_from_a_cursor_misses_nothing() {
     let first = |kind| kinds.iter().position(|found| *found == kind).unwrap();
     assert!(first("final") < first("document_changed"), "{kinds:?}");
     assert!(first("document_changed") < first("committed"), "{kinds:?}");
+    home.decube(&["doc", "watch", "--after", "99999999"])
+        .refuses(2, "99999999 is beyond the newest event");
     let only = [
         "doc", "watch", &id, "--after", "0", "--count", "2", "--json",
     ];

@@ -19,7 +19,7 @@ use utoipa::IntoParams;
 
 use super::extract::{Params, parse};
 use super::types::{Event, EventKind};
-use super::{Api, Problem, failure};
+use super::{Api, Code, Problem, failure};
 
 /// How many events are read from the store at a time.
 const PAGE: usize = 256;
@@ -59,6 +59,7 @@ pub(super) async fn events(
         (None, Some(cursor)) => cursor,
         (None, None) => *newest.borrow(),
     };
+    refuse_future(&api, cursor).await?;
     let document = match &params.document {
         Some(reference) => Some(api.resolve(reference).await?),
         None => None,
@@ -85,6 +86,23 @@ pub(super) async fn events(
         Some((Ok(frame(&event)), reader))
     });
     Ok(Sse::new(frames).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// Refuses a cursor that no event has yet: it is of another store, or of one that was lost, and who
+/// went on from it would miss what comes until then.
+async fn refuse_future(api: &Api, cursor: u64) -> Result<(), Problem> {
+    // The store knows of an event before those who wait for one are told.
+    let last = api.read(|handle| handle.store().last_cursor().map_err(failure::store));
+    let last = last.await?;
+    if cursor <= last {
+        return Ok(());
+    }
+    let detail = format!(
+        "the cursor {cursor} is beyond the newest event's, {last}: it is of another node, or of \
+         data that was lost. Read the present state and go on after {last}, or after 0 with all \
+         events that are kept"
+    );
+    Err(Problem::new(Code::Malformed, detail))
 }
 
 fn frame(event: &Event) -> Frame {
