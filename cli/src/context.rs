@@ -18,6 +18,21 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// which says more, comes first.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// The longest wait, a year: beyond it nobody waits, and the sums of times might overflow.
+const MAX_TIMEOUT: Duration = Duration::from_hours(365 * 24);
+
+/// The time that the user wants to wait.
+fn timeout(seconds: f64) -> Result<Duration, Failure> {
+    let time = Duration::try_from_secs_f64(seconds);
+    let time = time.ok().filter(|time| *time <= MAX_TIMEOUT);
+    time.filter(|time| !time.is_zero()).ok_or_else(|| {
+        let max = MAX_TIMEOUT.as_secs();
+        Failure::usage(format!(
+            "--timeout {seconds:?} is not between 0 and a year: give seconds above 0, up to {max}"
+        ))
+    })
+}
+
 /// What all commands need.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
@@ -30,17 +45,7 @@ pub(crate) struct Context {
 impl Context {
     /// Takes the global flags and the environment.
     pub(crate) fn new(global: Global) -> Result<Self, Failure> {
-        let timeout = match global.timeout {
-            None => None,
-            Some(seconds) => match Duration::try_from_secs_f64(seconds) {
-                Ok(time) if !time.is_zero() => Some(time),
-                Ok(_) | Err(_) => {
-                    return Err(Failure::usage(format!(
-                        "--timeout {seconds} is no time to wait; give seconds above 0"
-                    )));
-                }
-            },
-        };
+        let timeout = global.timeout.map(timeout).transpose()?;
         let directory = global.data_dir.or_else(directory::platform);
         Ok(Self {
             directory,
@@ -103,5 +108,20 @@ impl Context {
     /// Prints a report in the form that was asked for.
     pub(crate) fn print(&self, report: &Report) -> Result<(), Failure> {
         report.print(self.json)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_above_nothing_and_up_to_a_year() {
+        assert_eq!(timeout(0.5).ok(), Some(Duration::from_millis(500)));
+        assert_eq!(timeout(31_536_000.0).ok(), Some(MAX_TIMEOUT));
+        for bad in [0.0, -1.0, 31_536_001.0, 1e300, f64::NAN, f64::INFINITY] {
+            let message = timeout(bad).unwrap_err().message;
+            assert!(message.contains("up to 31536000"), "{message}");
+        }
     }
 }

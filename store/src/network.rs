@@ -22,8 +22,8 @@ pub const MAX_BOOTSTRAP: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
     /// There is none.
-    #[error("there is no network file {path}; get it, or a ticket, from someone in the network",
-        path = path.display())]
+    #[error("there is no network file {path}; get it, or a ticket, from someone in the network, then \
+        `decube join FILE-OR-TICKET`", path = path.display())]
     Missing {
         /// The file.
         path: PathBuf,

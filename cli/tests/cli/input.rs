@@ -51,12 +51,12 @@ fn bad_names_ids_and_places_are_refused_and_change_nothing() {
             (
                 &["doc", "create", "notes/x", "--content", "[1]"],
                 5,
-                "object",
+                "the content of a document is a JSON object",
             ),
             (
                 &["doc", "create", "notes/x", "--content", many],
                 5,
-                "counter",
+                "nothing was created",
             ),
             (&["doc", "create", "notes/a b"], 2, "white space"),
             (&["doc", "create", "notes"], 2, "COLLECTION/NAME"),

@@ -153,6 +153,7 @@ fn init_makes_private_keys_once() {
     home.decube(&["key", "new", "peer"])
         .refuses(5, "exists already");
     home.decube(&["up"]).refuses(3, "network.toml");
+    home.decube(&["up"]).refuses(3, "decube join");
 }
 
 #[test]

@@ -115,6 +115,15 @@ pub enum EditError {
         /// Why.
         cause: EditCause,
     },
+    /// The content of a new document is no object.
+    #[error(
+        "the content of a document is a JSON object, such as {{\"title\": \"Hello\"}}; nothing was \
+         created"
+    )]
+    NoObject,
+    /// The content of a new document cannot stand in one.
+    #[error("the content cannot become a document: {0}; nothing was created")]
+    Content(EditCause),
     /// The document lacks one of the heads to edit at.
     #[error(transparent)]
     UnknownHead(#[from] UnknownHead),
@@ -132,6 +141,26 @@ pub enum EditError {
         "the document has more than a million operations after these heads; edit at newer ones"
     )]
     TooOld,
+}
+
+impl EditError {
+    /// The same about the content of a new document, whose author wrote no patch.
+    pub(super) fn of_content(self) -> Self {
+        match self {
+            Self::At {
+                cause: EditCause::Root,
+                ..
+            } => Self::NoObject,
+            Self::At { cause, .. } => Self::Content(cause),
+            other @ (Self::NoObject
+            | Self::Content(_)
+            | Self::UnknownHead(_)
+            | Self::TooMany(_)
+            | Self::Message(_)
+            | Self::TooManyBranches
+            | Self::TooOld) => other,
+        }
+    }
 }
 
 /// Why an edit failed.
@@ -252,7 +281,7 @@ pub(super) fn fill(transaction: &mut Transaction<'_>, content: &Value) -> Result
         pointer: Pointer::root(),
         value: content.clone(),
     };
-    apply(transaction, &[edit])
+    apply(transaction, &[edit]).map_err(EditError::of_content)
 }
 
 /// An open transaction and what its change will weigh.

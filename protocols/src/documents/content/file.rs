@@ -108,7 +108,7 @@ pub fn import(bytes: &[u8], session: &Session, time: i64) -> Result<Imported, Fi
             changes: changes.into_iter().map(|change| change.bytes).collect(),
             history_kept: false,
         }),
-        Err(EditError::At { cause, .. }) => Err(FileError::Content(cause.to_string())),
+        Err(EditError::Content(cause)) => Err(FileError::Content(cause.to_string())),
         Err(error) => Err(FileError::Content(error.to_string())),
     }
 }

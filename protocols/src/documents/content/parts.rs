@@ -35,8 +35,7 @@ impl Content {
             Ok((created, edited)) => return Ok((created, vec![edited])),
             Err(error) => error,
         };
-        let too_large =
-            matches!(&error, EditError::At { cause, .. } if *cause == EditCause::TooLarge);
+        let too_large = error == EditError::Content(EditCause::TooLarge);
         let (Some(Value::Object(members)), true) = (content, too_large) else {
             return Err(error);
         };
@@ -53,7 +52,8 @@ impl Content {
         }
         let (mut created, mut changes) = (Self::new(), Vec::new());
         for patch in &parts.patches {
-            changes.extend(created.edit(session, None, patch, None, time)?);
+            let edited = created.edit(session, None, patch, None, time);
+            changes.extend(edited.map_err(EditError::of_content)?);
         }
         Ok((created, changes))
     }
@@ -200,13 +200,7 @@ mod tests {
         assert_eq!(changes.len(), 1);
         let huge = json!({"a": 1, "v": {"$bytes": "00".repeat(1024 * 1024)}});
         let refused = Content::create_in_parts(&session(), Some(&huge), 0).unwrap_err();
-        assert!(matches!(
-            refused,
-            EditError::At {
-                cause: EditCause::TooLarge,
-                ..
-            }
-        ));
+        assert_eq!(refused, EditError::Content(EditCause::TooLarge));
     }
 
     #[test]
