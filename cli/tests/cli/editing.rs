@@ -72,6 +72,10 @@ fn an_edit_at_earlier_heads_merges_with_what_came_since() {
         .expect(0);
     home.decube(&["doc", "set", &id, "/who", "2", "--at", &heads])
         .expect(0);
+    let table = home
+        .decube(&["doc", "get", &id, "/who", "--conflicts"])
+        .expect(0);
+    assert_eq!(table.stderr.lines().count(), 3, "{}", table.stderr);
     let shown = home.json(&["doc", "get", &id, "/who", "--conflicts"]);
     assert_eq!(
         shown["conflicts"][0]["values"].as_array().unwrap().len(),

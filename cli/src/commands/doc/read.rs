@@ -20,7 +20,7 @@ pub(crate) struct Get {
     /// Which version.
     #[command(flatten)]
     version: Version,
-    /// Also show places with several concurrent values.
+    /// Also show places with several concurrent values, as a table on standard error.
     #[arg(long)]
     conflicts: bool,
     /// Print a text as it is, without quotes.
@@ -56,9 +56,43 @@ impl Get {
                 committed.height
             ));
         }
-        for conflict in &content.conflicts {
-            output::note(&format!("conflict: {conflict}"));
+        if self.conflicts {
+            output::note(conflicts(&content.conflicts).trim_end());
         }
+    }
+}
+
+/// The most characters of a conflicting value in a table; all of it is in the JSON.
+const MAX_VALUE: usize = 48;
+
+/// The concurrent values of each place, one in a row; * marks those that reading shows.
+fn conflicts(places: &[Value]) -> String {
+    if places.is_empty() {
+        return "no place has several concurrent values".into();
+    }
+    let mut rows = Vec::new();
+    for place in places {
+        let pointer = place["pointer"].as_str().unwrap_or_default();
+        for value in place["values"].as_array().into_iter().flatten() {
+            let id = |key: &str| value[key].as_str().map_or("-".into(), short);
+            let mark = if value["shown"] == true { "*" } else { "" };
+            let shown = abridged(&value["value"].to_string());
+            rows.push([
+                pointer.into(),
+                mark.into(),
+                shown,
+                id("author"),
+                id("change"),
+            ]);
+        }
+    }
+    table(["conflict at", "shown", "value", "author", "change"], &rows)
+}
+
+fn abridged(text: &str) -> String {
+    match text.char_indices().nth(MAX_VALUE) {
+        Some((end, _)) => format!("{}...", text.split_at(end).0),
+        None => text.into(),
     }
 }
 
@@ -158,4 +192,30 @@ pub(crate) async fn quarantine(context: &Context) -> Result<Report, Failure> {
         table(["document", "change", "reason"], &rows)
     };
     Ok(Report::new(text, &list))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn conflicts_are_a_table() {
+        let author = "ab".repeat(32);
+        let places = json!([{ "pointer": "/who", "values": [
+            { "value": "Alice", "author": author, "change": "12".repeat(32), "shown": false },
+            { "value": ["x".repeat(99)], "author": null, "change": null, "shown": true },
+        ]}]);
+        let shown = conflicts(places.as_array().unwrap());
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines.len(), 3, "{shown}");
+        let cells: Vec<&str> = lines[1].split_whitespace().collect();
+        assert_eq!(cells, ["/who", "\"Alice\"", "abababababab", "121212121212"]);
+        assert!(
+            lines[2].contains("*") && lines[2].contains("x..."),
+            "{shown}"
+        );
+        assert!(lines[2].len() < 120, "{shown}");
+        assert!(conflicts(&[]).starts_with("no place"));
+    }
 }
