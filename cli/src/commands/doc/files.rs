@@ -63,7 +63,7 @@ impl Import {
         let mut text = format!("imported {} {}", title(document), document.id);
         if !imported.history_kept {
             text += "\nthe file has changes of actors that are no authors of this network, so its \
-                content was taken as one change";
+                content was taken without its history";
         }
         Ok(Report::new(text, &imported))
     }

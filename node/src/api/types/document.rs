@@ -203,8 +203,8 @@ pub struct HistoryItem {
 pub struct Imported {
     /// The new document.
     pub document: Document,
-    /// True when all changes of the file were kept; false when its content was taken as one change,
-    /// because the file has changes of actors that are no authors of this network.
+    /// True when all changes of the file were kept; false when its content was taken without its
+    /// history, because the file has changes of actors that are no authors of this network.
     pub history_kept: bool,
 }
 
