@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     chain, collection, commit, completions, doc, doctor, key, network, node, peer, proof, status,
-    sync, testnet,
+    sync, testnet, validator,
 };
 
 /// Documents that people and organisations share without one of them being in charge.
@@ -76,6 +76,9 @@ pub(crate) enum Command {
     /// Look at and choose peers.
     #[command(subcommand)]
     Peer(peer::Peer),
+    /// Look at the validators.
+    #[command(subcommand)]
+    Validator(validator::Validator),
     /// Define a network, show it, or make a ticket for it.
     #[command(subcommand)]
     Network(network::Network),

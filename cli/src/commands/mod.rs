@@ -14,6 +14,7 @@ pub(crate) mod proof;
 pub(crate) mod status;
 pub(crate) mod sync;
 pub(crate) mod testnet;
+pub(crate) mod validator;
 
 use std::io::Read;
 use std::path::Path;
@@ -45,6 +46,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Network(network) => network.run(&context)?,
         Command::Key(key) => key.run(&context)?,
         Command::Sync(sync) => sync.run(&context).await?,
+        Command::Validator(validator) => validator.run(&context).await?,
         Command::Testnet(testnet) => return testnet.run(&context).await,
     };
     done(context.print(&report))

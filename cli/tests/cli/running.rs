@@ -309,6 +309,25 @@ async fn over_tcp_only_the_token_opens_the_api() {
 }
 
 #[test]
+fn the_validators_are_listed_with_what_the_node_sees_of_them() {
+    let home = Home::solo();
+    let offline = home.json(&["validator", "ls"]);
+    assert_eq!(offline["validators"][0]["name"], "node-1");
+    assert_eq!(offline["validators"][0]["connected"], Value::Null);
+    let (_running, _id) = home.with_document();
+    let listed = home.json(&["validator", "ls"]);
+    let only = &listed["validators"][0];
+    assert_eq!(only["peer"], home.json(&["status"])["peer_id"]);
+    assert_eq!(
+        (&only["own"], &only["signed"]),
+        (&true.into(), &true.into())
+    );
+    assert_eq!(listed["certificate"], 1);
+    let text = home.decube(&["validator", "ls"]).expect(0).text();
+    assert!(text.contains("this node"), "{text}");
+}
+
+#[test]
 fn the_state_of_sync_and_peers_is_shown() {
     let home = Home::solo();
     let (_running, _id) = home.with_document();
