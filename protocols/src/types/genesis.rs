@@ -93,6 +93,9 @@ pub enum InvalidGenesis {
     /// The name is empty or longer than 64 bytes.
     #[error("the network's name must have 1 to 64 bytes")]
     Name,
+    /// The name of a validator or a replica is longer than [`Genesis::MAX_NAME`].
+    #[error("the name {0:?} has more than {max} bytes", max = Genesis::MAX_NAME)]
+    MemberName(String),
     /// No validators, or more than [`Genesis::MAX_MEMBERS`].
     #[error("{0} validators are not between 1 and {max}", max = Genesis::MAX_MEMBERS)]
     ValidatorCount(usize),
@@ -135,6 +138,8 @@ pub enum InvalidGenesis {
 impl Genesis {
     /// The most validators, and the most replicas: bitmaps and certificates stay small.
     pub const MAX_MEMBERS: usize = 1024;
+    /// The longest name of a validator or a replica in bytes, that of the binary form.
+    pub const MAX_NAME: usize = crate::wire::limits::MAX_GENESIS_NAME;
 
     /// Checks everything that a network needs.
     ///
@@ -149,6 +154,11 @@ impl Genesis {
         }
         if self.replicas.is_empty() || self.replicas.len() > Self::MAX_MEMBERS {
             return Err(InvalidGenesis::ReplicaCount(self.replicas.len()));
+        }
+        let validators = self.validators.iter().map(|validator| &validator.name);
+        let mut names = validators.chain(self.replicas.iter().map(|replica| &replica.name));
+        if let Some(long) = names.find(|name| name.len() > Self::MAX_NAME) {
+            return Err(InvalidGenesis::MemberName(long.clone()));
         }
         unique(self.validators.iter().map(|validator| validator.key))?;
         unique(self.validators.iter().map(|validator| validator.peer))?;
@@ -371,6 +381,42 @@ mod tests {
             power: Power(*power),
         });
         ValidatorSet::new(Epoch(0), validators.collect())
+    }
+
+    #[test]
+    fn a_genesis_that_has_no_binary_form_is_refused() {
+        let validators = set(&[1]).validators().to_vec();
+        let replica = Replica {
+            name: "r1".into(),
+            peer: validators[0].peer,
+        };
+        let good = Genesis {
+            name: "test".into(),
+            created: Timestamp(0),
+            parameters: Parameters {
+                delta_ms: 100,
+                idle_ms: 1000,
+                drift_ms: 1000,
+                signature: SignaturePolicy::Ed25519,
+                write_quorum: 1,
+            },
+            validators,
+            replicas: vec![replica],
+        };
+        let mut named = [good.clone(), good.clone()];
+        for (length, valid) in [(128, true), (129, false)] {
+            // 64 characters of two bytes.
+            let name = "\u{e9}".repeat(length / 2) + &"x".repeat(length % 2);
+            named[0].validators[0].name = name.clone();
+            named[1].replicas[0].name = name.clone();
+            for genesis in &named {
+                let checked = genesis.validate();
+                let decoded = crate::wire::decode::<Genesis>(&crate::wire::encode(genesis));
+                assert_eq!(decoded.is_ok(), valid, "{length}");
+                let refused = InvalidGenesis::MemberName(name.clone());
+                assert_eq!(checked, if valid { Ok(()) } else { Err(refused) });
+            }
+        }
     }
 
     #[test]
