@@ -25,6 +25,7 @@ mod state;
 mod table;
 mod testnet;
 
+#[cfg(any(feature = "bench", feature = "kill"))]
 pub(crate) use args::print;
 pub use args::{DemoArgs, DownArgs, FaultKind, StatusArgs, TestnetCommand, UpArgs, run};
 pub use failure::{AboutNode, explain};
