@@ -1,17 +1,27 @@
-//! Digests, keys and signatures of DeCube: values and pure functions, without IO, clock or
-//! randomness of their own.
+//! Digests, keys and signatures of DeCube: values and pure functions, without IO or clock, and
+//! without randomness of their own but for what ML-DSA mixes into its signatures.
 //!
 //! # Invariants
 //! - Every digest and every signed byte string starts with a domain and binds the length of each
 //!   field, so one value can never stand for another (`digest::tests`, `statement::tests`).
-//! - Signatures are Ed25519 (RFC 8032) and are verified strictly, one by one, everywhere; keys of
-//!   small order are refused when they are decoded (`keys::tests`).
+//! - Ed25519 signatures (RFC 8032) are verified strictly, one by one, everywhere; keys of small
+//!   order are refused when they are decoded (`keys::tests`).
+//! - A validator's signature is Ed25519 alone, or Ed25519 and ML-DSA-65 (FIPS 204) of which both
+//!   must hold (`hybrid::tests`).
 //! - A secret key is zeroised when dropped and absent from every debug print (`keys::tests`).
 
 mod digest;
+mod hybrid;
+pub mod kem;
 mod keys;
+pub mod mldsa;
+pub mod noise;
 mod statement;
 
 pub use digest::{Digest, Hasher, ParseDigestError};
+pub use hybrid::{
+    InvalidValidatorKey, InvalidVoteSignature, ValidatorKey, ValidatorSecret, VoteScheme,
+    VoteSignature, VoteSignatureLength,
+};
 pub use keys::{InvalidKey, InvalidSignature, PublicKey, SecretKey, Signature};
 pub use statement::Statement;
