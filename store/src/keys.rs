@@ -8,11 +8,22 @@
 //! checksum: <16 hexadecimal digits, of the BLAKE3 digest of the lines above>
 //! ```
 //!
+//! A validator key has a second part since hybrid votes. Its file is of format 2, with these lines
+//! before the checksum:
+//! ```text
+//! ml-dsa-public: <64 hexadecimal digits, the BLAKE3 digest of the ML-DSA-65 public key>
+//! ml-dsa-secret: <64 hexadecimal digits, the ML-DSA-65 seed>
+//! ```
+//! The two seeds are drawn independently, so that whoever learns one learns nothing of the other. A
+//! validator key of format 1 still votes in networks with Ed25519 votes; where votes are hybrid it
+//! is refused with an error that says so.
+//!
 //! # Invariants
 //! - A file has mode 0600 from its first byte on, and appears whole: it is written by a temporary
 //!   file, fsync and rename. One that exists is never replaced.
 //! - A file that others may read, or that is not exactly what was written, is refused with an error
 //!   that names it and what to do (`tests::every_damage_is_named`).
+//! - A file of format 1 is written as ever (`tests::a_key_file_has_this_format`).
 //! - Secrets are zeroised in memory, and in no error (`tests::no_error_shows_the_secret`).
 //! - A validator key never exists without its vote log: the log is made first.
 
@@ -22,17 +33,23 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use decube_crypto::{Digest, PublicKey, SecretKey};
+use decube_crypto::{Digest, PublicKey, SecretKey, ValidatorSecret, VoteScheme, mldsa};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::directory::{self, DirectoryLock};
 use crate::error::StoreError;
 use crate::votes;
 
+/// A key of one part.
 const FIRST_LINE: &str = "decube-key 1";
+/// A validator key of two parts.
+const FIRST_LINE_HYBRID: &str = "decube-key 2";
+const NEWEST_FORMAT: u32 = 2;
 const CHECKSUM_DOMAIN: &str = "decube/key-file/1";
+const ML_DSA_DOMAIN: &str = "decube/ml-dsa-key/1";
 
-/// The most bytes of a key file that are read: a sound one has 222 to 226.
+/// The most bytes of a key file that are read: a sound one has 222 to 226, and with a second part
+/// 386.
 const MAX_FILE: u64 = 1024;
 
 /// What a key is for.
@@ -120,6 +137,14 @@ pub enum KeyError {
         /// The kind that was expected.
         kind: KeyKind,
     },
+    /// It is a validator key without the part that hybrid votes need.
+    #[error("{path} is a validator key of an earlier format, without the ML-DSA-65 part that the \
+        hybrid votes of this network need; move it and its vote log away, make a new one with \
+        `decube key new validator`, and have that registered", path = path.display())]
+    NoMlDsa {
+        /// The file.
+        path: PathBuf,
+    },
     /// The system's source of randomness failed.
     #[error("the system gives no randomness for a new key: {0}")]
     NoRandomness(String),
@@ -145,38 +170,63 @@ pub fn exists(directory: &Path, kind: KeyKind) -> bool {
 /// # Errors
 /// [`KeyError::NoRandomness`].
 pub fn generate() -> Result<SecretKey, KeyError> {
-    let mut seed = Zeroizing::new([0; SecretKey::LENGTH]);
-    getrandom::fill(seed.as_mut()).map_err(|error| KeyError::NoRandomness(error.to_string()))?;
-    Ok(SecretKey::from_seed(&seed))
+    Ok(SecretKey::from_seed(&*seed()?))
 }
 
-/// Writes a new key file. A validator key also gets its vote log, as by [`create_validator`].
+/// Draws a new validator key of both parts from the system's randomness.
+///
+/// # Errors
+/// [`KeyError::NoRandomness`].
+pub fn generate_validator() -> Result<ValidatorSecret, KeyError> {
+    let ml_dsa = mldsa::SecretKey::from_seed(&*seed()?);
+    Ok(ValidatorSecret::hybrid(generate()?, ml_dsa))
+}
+
+fn seed() -> Result<Zeroizing<[u8; SecretKey::LENGTH]>, KeyError> {
+    let mut seed = Zeroizing::new([0; SecretKey::LENGTH]);
+    getrandom::fill(seed.as_mut()).map_err(|error| KeyError::NoRandomness(error.to_string()))?;
+    Ok(seed)
+}
+
+/// Draws a new key and writes its file; a validator key has both parts and comes with its vote log.
+///
+/// # Errors
+/// As [`generate`] and [`create`].
+pub fn make(directory: &Path, kind: KeyKind) -> Result<(), KeyError> {
+    match kind {
+        KeyKind::Peer | KeyKind::Author => create(directory, kind, &generate()?),
+        KeyKind::Validator => create_validator(directory, &generate_validator()?),
+    }
+}
+
+/// Writes a new key file. A validator key, here one for Ed25519 votes only, also gets its vote log, as
+/// by [`create_validator`].
 ///
 /// # Errors
 /// [`KeyError::Exists`] when there is one, and what the operating system says.
 pub fn create(directory: &Path, kind: KeyKind, key: &SecretKey) -> Result<(), KeyError> {
     match kind {
-        KeyKind::Peer | KeyKind::Author => write(directory, kind, key),
-        KeyKind::Validator => create_validator(directory, key),
+        KeyKind::Peer | KeyKind::Author => write(directory, kind, &key.clone().into()),
+        KeyKind::Validator => create_validator(directory, &key.clone().into()),
     }
 }
 
-/// Makes the vote log of a new validator key, then writes the key. The log bears the key's public
-/// half; it is bound to a network when it is first opened for one.
+/// Makes the vote log of a new validator key, then writes the key. The log bears the public half of
+/// the key's Ed25519 part; it is bound to a network when it is first opened for one.
 ///
 /// # Errors
 /// When either exists, when a node has the directory open, and what the operating system says.
-pub fn create_validator(directory: &Path, key: &SecretKey) -> Result<(), KeyError> {
+pub fn create_validator(directory: &Path, key: &ValidatorSecret) -> Result<(), KeyError> {
     let path = path(directory, KeyKind::Validator);
     if path.exists() {
         return Err(KeyError::Exists { path });
     }
     let _lock = DirectoryLock::take(directory)?;
-    votes::create(directory, &key.public())?;
+    votes::create(directory, &key.ed25519().public())?;
     write(directory, KeyKind::Validator, key)
 }
 
-fn write(directory: &Path, kind: KeyKind, key: &SecretKey) -> Result<(), KeyError> {
+fn write(directory: &Path, kind: KeyKind, key: &ValidatorSecret) -> Result<(), KeyError> {
     let path = path(directory, kind);
     if path.exists() {
         return Err(KeyError::Exists { path });
@@ -193,17 +243,26 @@ fn write(directory: &Path, kind: KeyKind, key: &SecretKey) -> Result<(), KeyErro
     )?)
 }
 
-fn format(kind: KeyKind, key: &SecretKey) -> Zeroizing<String> {
+fn format(kind: KeyKind, key: &ValidatorSecret) -> Zeroizing<String> {
     // Room for all of it at once, so that no copy of a shorter string stays in memory.
     let mut text = Zeroizing::new(String::with_capacity(MAX_LENGTH));
-    let seed = key.to_seed();
-    let secret = Zeroizing::new(hex::encode(seed.as_slice()));
-    for part in [FIRST_LINE, "\nkind: ", kind.name(), "\npublic: "] {
+    let secret = |seed: Zeroizing<[u8; 32]>| Zeroizing::new(hex::encode(seed.as_slice()));
+    let first = match key.ml_dsa() {
+        None => FIRST_LINE,
+        Some(_) => FIRST_LINE_HYBRID,
+    };
+    for part in [first, "\nkind: ", kind.name(), "\npublic: "] {
         text.push_str(part);
     }
-    text.push_str(&key.public().to_string());
+    text.push_str(&key.ed25519().public().to_string());
     text.push_str("\nsecret: ");
-    text.push_str(&secret);
+    text.push_str(&secret(key.ed25519().to_seed()));
+    if let Some(ml_dsa) = key.ml_dsa() {
+        text.push_str("\nml-dsa-public: ");
+        text.push_str(&digest(ml_dsa).to_string());
+        text.push_str("\nml-dsa-secret: ");
+        text.push_str(&secret(ml_dsa.to_seed()));
+    }
     text.push('\n');
     let checksum = checksum(&text);
     text.push_str("checksum: ");
@@ -215,11 +274,16 @@ fn format(kind: KeyKind, key: &SecretKey) -> Zeroizing<String> {
 /// More than a key file has.
 const MAX_LENGTH: usize = 512;
 
+/// What the file has of the long public half.
+fn digest(key: &mldsa::SecretKey) -> Digest {
+    Digest::of(ML_DSA_DOMAIN, &[key.public().as_bytes()])
+}
+
 fn checksum(lines: &str) -> String {
     Digest::of(CHECKSUM_DOMAIN, &[lines.as_bytes()]).short()
 }
 
-/// Reads the key of a kind from a data directory.
+/// Reads the key of a kind from a data directory; of a validator key, the Ed25519 part.
 ///
 /// # Errors
 /// [`KeyError`] names the file and what to do.
@@ -227,11 +291,35 @@ pub fn read(directory: &Path, kind: KeyKind) -> Result<SecretKey, KeyError> {
     read_file(&path(directory, kind), kind)
 }
 
-/// Reads a key file that lies anywhere.
+/// Reads a key file that lies anywhere; of a validator key, the Ed25519 part.
 ///
 /// # Errors
 /// [`KeyError`] names the file and what to do.
 pub fn read_file(path: &Path, kind: KeyKind) -> Result<SecretKey, KeyError> {
+    Ok(read_parts(path, kind)?.ed25519().clone())
+}
+
+/// Reads the validator key of a data directory, with all parts that it has.
+///
+/// # Errors
+/// [`KeyError`] names the file and what to do.
+pub fn read_validator(directory: &Path) -> Result<ValidatorSecret, KeyError> {
+    let path = path(directory, KeyKind::Validator);
+    read_parts(&path, KeyKind::Validator)
+}
+
+/// Reads the validator key of a data directory, for votes under `scheme`.
+///
+/// # Errors
+/// [`KeyError`] names the file and what to do, also when the key lacks a part.
+pub fn read_voter(directory: &Path, scheme: VoteScheme) -> Result<ValidatorSecret, KeyError> {
+    let path = path(directory, KeyKind::Validator);
+    read_parts(&path, KeyKind::Validator)?
+        .under(scheme)
+        .ok_or(KeyError::NoMlDsa { path })
+}
+
+fn read_parts(path: &Path, kind: KeyKind) -> Result<ValidatorSecret, KeyError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -288,16 +376,19 @@ enum Unreadable {
 }
 
 /// Reads what [`format`] wrote, and nothing else.
-fn parse(text: &str) -> Result<(&str, SecretKey), Unreadable> {
+fn parse(text: &str) -> Result<(&str, ValidatorSecret), Unreadable> {
     use Unreadable::Damaged;
-    let first = text.lines().next().unwrap_or_default();
-    if first != FIRST_LINE {
-        let version = first.strip_prefix("decube-key ").map(str::parse::<u32>);
-        return match version {
-            Some(Ok(version)) if version > 1 => Err(Unreadable::Newer),
-            Some(_) | None => Err(Damaged("its first line is not that of a key file")),
-        };
-    }
+    let is_hybrid = match text.lines().next().unwrap_or_default() {
+        FIRST_LINE => false,
+        FIRST_LINE_HYBRID => true,
+        first => {
+            let version = first.strip_prefix("decube-key ").map(str::parse::<u32>);
+            return match version {
+                Some(Ok(version)) if version > NEWEST_FORMAT => Err(Unreadable::Newer),
+                Some(_) | None => Err(Damaged("its first line is not that of a key file")),
+            };
+        }
+    };
     let cut = Damaged("it is cut short, or lines are missing");
     let Some((signed, sum)) = text.rsplit_once("checksum: ") else {
         return Err(cut);
@@ -311,16 +402,35 @@ fn parse(text: &str) -> Result<(&str, SecretKey), Unreadable> {
     let (Some(kind), Some(public), Some(secret)) = (kind, public, secret) else {
         return Err(cut);
     };
-    let mut seed = Zeroizing::new([0; SecretKey::LENGTH]);
-    if hex::decode_to_slice(secret, seed.as_mut_slice()).is_err() {
-        seed.zeroize();
-        return Err(Damaged("its secret is not 64 hexadecimal digits"));
-    }
-    let key = SecretKey::from_seed(&seed);
+    let key = SecretKey::from_seed(&*parse_seed(secret)?);
+    let foreign = Damaged("its public half does not belong to its secret");
     if public.parse::<PublicKey>().ok() != Some(key.public()) {
-        return Err(Damaged("its public half does not belong to its secret"));
+        return Err(foreign);
     }
-    Ok((kind, key))
+    if !is_hybrid {
+        return Ok((kind, key.into()));
+    }
+    let (Some(public), Some(secret)) = (field("ml-dsa-public: "), field("ml-dsa-secret: ")) else {
+        return Err(cut);
+    };
+    let ml_dsa = mldsa::SecretKey::from_seed(&*parse_seed(secret)?);
+    if public.parse::<Digest>().ok() != Some(digest(&ml_dsa)) {
+        return Err(foreign);
+    }
+    Ok((kind, ValidatorSecret::hybrid(key, ml_dsa)))
+}
+
+fn parse_seed(digits: &str) -> Result<Zeroizing<[u8; SecretKey::LENGTH]>, Unreadable> {
+    let mut seed = Zeroizing::new([0; SecretKey::LENGTH]);
+    match hex::decode_to_slice(digits, seed.as_mut_slice()) {
+        Ok(()) => Ok(seed),
+        Err(_) => {
+            seed.zeroize();
+            Err(Unreadable::Damaged(
+                "its secret is not 64 hexadecimal digits",
+            ))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -383,6 +493,67 @@ mod tests {
         assert_eq!(fs::read_to_string(path).unwrap(), expected);
     }
 
+    fn hybrid() -> ValidatorSecret {
+        ValidatorSecret::hybrid(key(), mldsa::SecretKey::from_seed(&[9; 32]))
+    }
+
+    #[test]
+    fn a_validator_key_keeps_both_parts() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = path(directory.path(), KeyKind::Validator);
+        create_validator(directory.path(), &hybrid()).unwrap();
+        let expected = include_str!("../fixtures/validator.key");
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+        let public = |key: Result<ValidatorSecret, KeyError>| key.unwrap().public();
+        assert_eq!(public(read_validator(directory.path())), hybrid().public());
+        for scheme in [VoteScheme::Ed25519, VoteScheme::Hybrid] {
+            let voter = read_voter(directory.path(), scheme);
+            assert_eq!(voter.as_ref().map(ValidatorSecret::scheme), Ok(scheme));
+        }
+        let name = read(directory.path(), KeyKind::Validator).unwrap();
+        assert_eq!(name.public(), key().public());
+        let good = expected.as_bytes();
+        let secret = hex::encode([9; 32]);
+        for at in 0..good.len() {
+            let mut changed = good.to_vec();
+            changed[at] ^= 1;
+            let error = refusal(&path, &changed, KeyKind::Validator);
+            let named = matches!(error, KeyError::Damaged { .. } | KeyError::Newer { .. });
+            assert!(named, "byte {at}: {error}");
+            assert!(!format!("{error} {error:?}").contains(&secret[..8]));
+            let error = refusal(&path, &good[..at], KeyKind::Validator);
+            assert!(matches!(error, KeyError::Damaged { .. }), "cut at {at}");
+        }
+        let other = mldsa::SecretKey::from_seed(&[10; 32]);
+        let exchanged = expected.replace(&secret, &hex::encode(*other.to_seed()));
+        let (signed, _) = exchanged.rsplit_once("checksum: ").unwrap();
+        let exchanged = format!("{signed}checksum: {}\n", checksum(signed));
+        let error = refusal(&path, exchanged.as_bytes(), KeyKind::Validator);
+        assert!(error.to_string().contains("does not belong"), "{error}");
+    }
+
+    #[test]
+    fn an_old_validator_key_votes_where_its_part_suffices() {
+        let (directory, path) = written(KeyKind::Validator);
+        let voter = |scheme| read_voter(directory.path(), scheme).map(|key| key.public());
+        assert_eq!(voter(VoteScheme::Ed25519), Ok(key().public().into()));
+        let refused = voter(VoteScheme::Hybrid).unwrap_err();
+        assert_eq!(refused, KeyError::NoMlDsa { path });
+        assert!(refused.to_string().contains("decube key new validator"));
+    }
+
+    #[test]
+    fn made_keys_are_new_and_validators_have_both_parts() {
+        let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let keys = directories.each_ref().map(|directory| {
+            make(directory.path(), KeyKind::Validator).unwrap();
+            read_validator(directory.path()).unwrap().public()
+        });
+        assert_eq!(keys[0].scheme(), VoteScheme::Hybrid);
+        assert_ne!(keys[0].ed25519(), keys[1].ed25519());
+        assert_ne!(keys[0].ml_dsa(), keys[1].ml_dsa());
+    }
+
     #[test]
     fn every_damage_is_named() {
         let (_directory, path) = written(KeyKind::Peer);
@@ -410,7 +581,7 @@ mod tests {
             let error = refusal(&path, content, KeyKind::Peer);
             assert!(matches!(error, KeyError::Damaged { .. }), "{error}");
         }
-        let newer = refusal(&path, b"decube-key 2\nwhatever\n", KeyKind::Peer);
+        let newer = refusal(&path, b"decube-key 3\nwhatever\n", KeyKind::Peer);
         assert_eq!(newer, KeyError::Newer { path: path.clone() });
         fs::write(&path, &good).unwrap();
         assert!(

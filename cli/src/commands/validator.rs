@@ -94,7 +94,7 @@ fn report(genesis: &Genesis, seen: Option<&Seen>) -> Report {
             index.to_string(),
             member.name.clone(),
             member.power.to_string(),
-            short(member.key),
+            short(&member.key),
             connection.into(),
             signed
                 .map_or("-", |signed| if signed { "yes" } else { "no" })

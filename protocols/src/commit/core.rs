@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use decube_crypto::SecretKey;
+use decube_crypto::ValidatorSecret;
 
 use super::chain::Chain;
 use super::execution::ExecutionError;
@@ -48,7 +48,7 @@ const MAX_STEPS: u32 = 16;
 pub struct Config {
     genesis: Genesis,
     peer: PeerId,
-    key: Option<SecretKey>,
+    key: Option<ValidatorSecret>,
     /// A rule to break, to show that the tests notice.
     #[cfg(any(test, feature = "mutants"))]
     pub(super) mutant: Option<Mutant>,
@@ -58,7 +58,7 @@ impl Config {
     /// For the node `peer` of the network of `genesis`; with the key of a validator it votes, and
     /// without one it follows. A validator whose vote log is lost runs without its key.
     #[must_use]
-    pub fn new(genesis: Genesis, peer: PeerId, key: Option<SecretKey>) -> Self {
+    pub fn new(genesis: Genesis, peer: PeerId, key: Option<ValidatorSecret>) -> Self {
         Self {
             genesis,
             peer,
@@ -118,6 +118,12 @@ pub enum StartError<E> {
     /// The vote log is not this validator's.
     #[error(transparent)]
     ForeignLog(#[from] ForeignLog),
+    /// The key lacks a part that the network's votes need.
+    #[error(
+        "the validator key has no ML-DSA-65 part, which the hybrid votes of this network need; make a \
+         new validator key and have it registered"
+    )]
+    NoHybridKey,
     /// The key votes for no validator of the network that this node is.
     #[error("the validator key is not the one that the genesis names for this node")]
     NotTheValidator,
@@ -559,9 +565,12 @@ fn start_guard<E>(
     floor: View,
     restored: &Restored,
 ) -> Result<Option<Guard>, StartError<E>> {
-    let Some(key) = config.key.clone() else {
+    let Some(key) = &config.key else {
         return Ok(None);
     };
+    let key = key
+        .under(config.genesis.parameters.signature)
+        .ok_or(StartError::NoHybridKey)?;
     let index = validators
         .index_of(&key.public())
         .ok_or(StartError::NotTheValidator)?;

@@ -176,7 +176,7 @@ impl<S: ChainSource> Core<S> {
             .views
             .validators()
             .get(leader)
-            .map(|validator| validator.key);
+            .map(|validator| validator.key.clone());
         let fits = new.block.id() == want
             && new.epoch == self.epoch()
             && new.block.header.view == new.view

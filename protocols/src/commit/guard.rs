@@ -19,7 +19,7 @@
 
 use std::collections::BTreeMap;
 
-use decube_crypto::SecretKey;
+use decube_crypto::ValidatorSecret;
 
 use super::io::Restored;
 use crate::types::{
@@ -82,7 +82,7 @@ struct Signed {
 /// The guard of one validator in one epoch.
 #[derive(Clone, Debug)]
 pub(super) struct Guard {
-    key: SecretKey,
+    key: ValidatorSecret,
     network: NetworkId,
     epoch: Epoch,
     index: ValidatorIndex,
@@ -97,7 +97,7 @@ pub(super) struct Guard {
 impl Guard {
     /// A guard that continues the record of `restored`; `floor` is at least the last final view.
     pub(super) fn restore(
-        key: SecretKey,
+        key: ValidatorSecret,
         network: NetworkId,
         validators: &ValidatorSet,
         index: ValidatorIndex,
@@ -144,7 +144,7 @@ impl Guard {
             Some(_) => Err(GuardRefusal::Contradiction(view)),
             None => {
                 let statement = Proposal::to_sign(&self.network, epoch, view, &subject);
-                let signature = VoteSignature::Ed25519(self.key.sign(&statement));
+                let signature = self.key.sign(&statement);
                 signed.proposed = Some((subject, signature.clone()));
                 Ok(signature)
             }
@@ -281,7 +281,7 @@ impl Guard {
             Some(_) => Err(GuardRefusal::Contradiction(view)),
             None => {
                 let signed = statement.to_sign(&self.network, self.epoch, view);
-                let signature = VoteSignature::Ed25519(self.key.sign(&signed));
+                let signature = self.key.sign(&signed);
                 Ok(Vote {
                     epoch: self.epoch,
                     view,
@@ -349,19 +349,23 @@ impl Guard {
 mod tests {
     use super::*;
     use crate::types::{BlockId, Power, Validator};
-    use decube_crypto::Digest;
+    use decube_crypto::{Digest, SecretKey, mldsa};
 
     const NETWORK: NetworkId = NetworkId(Digest::ZERO);
 
-    fn key(seed: u8) -> SecretKey {
-        SecretKey::from_seed(&[seed; 32])
+    /// Hybrid, so that no signature is made twice with the same bytes.
+    fn key(seed: u8) -> ValidatorSecret {
+        ValidatorSecret::hybrid(
+            SecretKey::from_seed(&[seed; 32]),
+            mldsa::SecretKey::from_seed(&[seed; 32]),
+        )
     }
 
     fn alone() -> ValidatorSet {
         let validator = Validator {
             name: "alice".into(),
             key: key(1).public(),
-            peer: key(2).public(),
+            peer: SecretKey::from_seed(&[2; 32]).public(),
             power: Power(1),
         };
         ValidatorSet::new(Epoch(0), vec![validator])

@@ -67,7 +67,7 @@ impl<S: ChainSource> Core<S> {
             .views
             .validators()
             .get(leader)
-            .map(|validator| validator.key);
+            .map(|validator| validator.key.clone());
         if key.is_none_or(|key| new.verify(&self.network, &key).is_err()) {
             return self.penalize(from, Offence::BadSignature);
         }

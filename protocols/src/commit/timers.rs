@@ -200,7 +200,7 @@ impl Timers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::SignaturePolicy;
+    use crate::types::VoteScheme;
 
     fn at(milliseconds: u64) -> Duration {
         Duration::from_millis(milliseconds)
@@ -211,7 +211,7 @@ mod tests {
             delta_ms: 100,
             idle_ms: 10_000,
             drift_ms: 500,
-            signature: SignaturePolicy::Ed25519,
+            signature: VoteScheme::Ed25519,
             write_quorum: 1,
         };
         Timers::new(&parameters, at(0))

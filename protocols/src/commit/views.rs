@@ -349,20 +349,25 @@ impl Views {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Epoch, Validator};
-    use decube_crypto::{Digest, SecretKey};
+    use crate::types::{Epoch, Validator, VoteScheme};
+    use decube_crypto::{Digest, InvalidVoteSignature, SecretKey, ValidatorSecret, mldsa};
 
     const NETWORK: NetworkId = NetworkId(Digest::ZERO);
 
-    fn key(index: u16) -> SecretKey {
-        SecretKey::from_seed(&[u8::try_from(index).unwrap() + 1; 32])
+    /// Hybrid, so that no signature is made twice with the same bytes.
+    fn key(index: u16) -> ValidatorSecret {
+        let seed = u8::try_from(index).unwrap() + 1;
+        ValidatorSecret::hybrid(
+            SecretKey::from_seed(&[seed; 32]),
+            mldsa::SecretKey::from_seed(&[seed; 32]),
+        )
     }
 
     fn views() -> Views {
         let validators = (0..4).map(|index| Validator {
             name: format!("v{index}"),
             key: key(index).public(),
-            peer: key(index + 100).public(),
+            peer: SecretKey::from_seed(&[u8::try_from(index).unwrap() + 101; 32]).public(),
             power: Power(1),
         });
         Views::new(
@@ -382,7 +387,6 @@ mod tests {
     fn vote(signer: u16, view: u64, statement: Statement) -> Vote {
         let (epoch, view) = (Epoch(0), View(view));
         let signature = key(signer).sign(&statement.to_sign(&NETWORK, epoch, view));
-        let signature = VoteSignature::Ed25519(signature);
         Vote {
             epoch,
             view,
@@ -452,7 +456,7 @@ mod tests {
         }
         let elsewhere = NetworkId(Digest::of("decube/test/1", &[b"other"]));
         let signed = Statement::Nullify.to_sign(&elsewhere, Epoch(0), View(1));
-        let signature = VoteSignature::Ed25519(key(0).sign(&signed));
+        let signature = key(0).sign(&signed);
         let bad = Vote {
             signature,
             ..good.clone()
@@ -517,8 +521,35 @@ mod tests {
         }
         let mut forged = certificate(&[0, 1, 2]);
         forged.signatures[2].1 = signed(1).1;
-        let refused = InvalidCertificate::BadSignature(ValidatorIndex(2));
+        let refused = InvalidCertificate::BadSignature {
+            signer: ValidatorIndex(2),
+            error: InvalidVoteSignature::Ed25519,
+        };
         assert_eq!(views().add_certificate(forged), Err(refused));
+        let mut mixed = certificate(&[0, 1, 2]);
+        let VoteSignature::Hybrid(ed25519, _) = mixed.signatures[1].1 else {
+            panic!("the keys are hybrid")
+        };
+        mixed.signatures[1].1 = VoteSignature::Ed25519(ed25519);
+        let refused = InvalidCertificate::BadSignature {
+            signer: ValidatorIndex(1),
+            error: InvalidVoteSignature::Scheme {
+                found: VoteScheme::Ed25519,
+                expected: VoteScheme::Hybrid,
+            },
+        };
+        assert_eq!(views().add_certificate(mixed), Err(refused));
         assert_eq!(views().add_certificate(certificate(&[0, 1, 3])), Ok(true));
+    }
+
+    /// A signature of ML-DSA has other bytes each time: a vote signed again says the same.
+    #[test]
+    fn a_vote_with_another_signature_is_the_same_vote() {
+        let mut views = views();
+        let notarize = Statement::Notarize(block(b"a"));
+        let (first, again) = (vote(0, 1, notarize), vote(0, 1, notarize));
+        assert_ne!(first.signature, again.signature);
+        assert_eq!(views.add_vote(&first), Ok(None));
+        assert_eq!(views.add_vote(&again), Ok(None), "no equivocation");
     }
 }

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use decube_crypto::{Digest, SecretKey};
+use decube_crypto::{Digest, SecretKey, ValidatorSecret, mldsa};
 
 use crate::commit::{ChainSource, FinalBlock};
 use crate::history::{HistorySource, Peaks};
 use crate::tree::{self, Node, NodeSource};
 use crate::types::{
     Block, BlockId, Certificate, CollectionState, Epoch, Genesis, Header, Height, Outcome,
-    Parameters, Power, Replica, SignaturePolicy, StateKey, Statement, Subject, Timestamp,
-    Transaction, Validator, ValidatorIndex, View, VoteSignature,
+    Parameters, Power, Replica, StateKey, Statement, Subject, Timestamp, Transaction, Validator,
+    ValidatorIndex, View, VoteScheme,
 };
 use crate::wire::{self, Message};
 
@@ -19,7 +19,7 @@ use crate::wire::{self, Message};
 #[derive(Clone, Debug)]
 pub(crate) struct FakeChain {
     pub(crate) genesis: Genesis,
-    pub(crate) keys: Vec<SecretKey>,
+    pub(crate) keys: Vec<ValidatorSecret>,
     pub(crate) peers: Vec<SecretKey>,
     nodes: BTreeMap<Digest, Node>,
     history: BTreeMap<u64, Digest>,
@@ -37,8 +37,19 @@ fn key(kind: u8, number: u8) -> SecretKey {
 impl FakeChain {
     /// A chain without final blocks; another `name` makes another network of other keys.
     pub(crate) fn new(name: &str) -> Self {
+        Self::with_votes(name, VoteScheme::Ed25519)
+    }
+
+    /// A chain without final blocks whose validators vote under `scheme`.
+    pub(crate) fn with_votes(name: &str, scheme: VoteScheme) -> Self {
         let kind = u8::try_from(name.len()).unwrap();
-        let keys: Vec<_> = (0..4).map(|number| key(kind, number)).collect();
+        let vote_key = |number| {
+            let ed25519 = key(kind, number);
+            let ml_dsa = mldsa::SecretKey::from_seed(&ed25519.to_seed());
+            let both = ValidatorSecret::hybrid(ed25519, ml_dsa);
+            both.under(scheme).expect("it has both parts")
+        };
+        let keys: Vec<_> = (0..4).map(vote_key).collect();
         let peers: Vec<_> = (0..4).map(|number| key(kind + 100, number)).collect();
         let genesis = Genesis {
             name: name.to_owned(),
@@ -47,7 +58,7 @@ impl FakeChain {
                 delta_ms: 30,
                 idle_ms: 1_000,
                 drift_ms: 1_000,
-                signature: SignaturePolicy::Ed25519,
+                signature: scheme,
                 write_quorum: 3,
             },
             validators: keys
@@ -146,7 +157,7 @@ impl FakeChain {
         let signed = statement.to_sign(&self.genesis.network_id(), Epoch(0), view);
         let signatures = (0..)
             .zip(self.keys.iter().take(3))
-            .map(|(n, key)| (ValidatorIndex(n), VoteSignature::Ed25519(key.sign(&signed))))
+            .map(|(n, key)| (ValidatorIndex(n), key.sign(&signed)))
             .collect();
         Certificate {
             epoch: Epoch(0),

@@ -1,13 +1,15 @@
 //! Proofs are made, verified, damaged and forged.
 
-use decube_crypto::{Digest, Hasher, SecretKey};
+use decube_crypto::{
+    Digest, Hasher, InvalidVoteSignature, Signature, ValidatorSecret, VoteScheme, VoteSignature,
+    mldsa,
+};
 
 use super::fake_chain::{FakeChain, value};
 use super::{FileError, Presence, Proof, ProofError, ProveError, prove};
 use crate::types::{
     ChangeHash, CollectionId, CommittedDocument, DocumentId, Heads, Height, InvalidCertificate,
     NetworkId, Power, StateKey, Statement, Subject, TransactionId, ValidatorIndex, View,
-    VoteSignature,
 };
 
 fn digest(number: u64) -> Digest {
@@ -39,7 +41,10 @@ fn entry(number: u64, height: u64) -> (StateKey, Vec<u8>) {
 /// Twelve blocks that commit a document each; every third has a finalization of its own, and the
 /// last. Document 1 is committed again at height 10.
 fn chain(name: &str) -> FakeChain {
-    let mut chain = FakeChain::new(name);
+    filled(FakeChain::new(name))
+}
+
+fn filled(mut chain: FakeChain) -> FakeChain {
     for height in 1..=12 {
         let mut values = vec![entry(height, height)];
         if height == 10 {
@@ -75,6 +80,50 @@ fn a_committed_version_and_an_absence_are_proven() {
     assert_eq!(verified.signers, [0, 1, 2].map(ValidatorIndex));
     let absent = prove(&chain, COLLECTION, document(99), None).unwrap();
     assert_eq!(presence(&absent, &chain), Presence::Absent);
+}
+
+#[test]
+fn a_proof_of_hybrid_votes_needs_both_parts() {
+    let chain = filled(FakeChain::with_votes("alice", VoteScheme::Hybrid));
+    let proof = prove(&chain, COLLECTION, document(1), None).unwrap();
+    let proof = Proof::from_bytes(&proof.to_bytes()).unwrap();
+    assert_eq!(presence(&proof, &chain), version(1, 10));
+    let signer = ValidatorIndex(1);
+    let refused = |change: &dyn Fn(Signature, mldsa::Signature) -> VoteSignature| {
+        let mut proof = proof.clone();
+        let signatures = &mut proof.finalization.signatures;
+        let VoteSignature::Hybrid(first, second) = signatures[1].1.clone() else {
+            panic!("the votes are hybrid")
+        };
+        signatures[1].1 = change(first, second);
+        let refusal = proof.verify(&chain.genesis).unwrap_err();
+        let ProofError::Certificate(InvalidCertificate::BadSignature { signer: at, error }) =
+            refusal
+        else {
+            panic!("{refusal}")
+        };
+        assert_eq!(at, signer);
+        error
+    };
+    let VoteSignature::Hybrid(other, other_ml_dsa) = proof.finalization.signatures[0].1.clone()
+    else {
+        panic!("the votes are hybrid")
+    };
+    assert_eq!(
+        refused(&|first, _| VoteSignature::Ed25519(first)),
+        InvalidVoteSignature::Scheme {
+            found: VoteScheme::Ed25519,
+            expected: VoteScheme::Hybrid
+        }
+    );
+    assert_eq!(
+        refused(&|_, second| VoteSignature::Hybrid(other, second)),
+        InvalidVoteSignature::Ed25519
+    );
+    assert_eq!(
+        refused(&|first, _| VoteSignature::Hybrid(first, other_ml_dsa.clone())),
+        InvalidVoteSignature::MlDsa
+    );
 }
 
 #[test]
@@ -238,7 +287,10 @@ fn a_forged_genesis_makes_no_proof() {
     assert_eq!(lie.verify(&honest.genesis), Err(other));
     lie.certified.validators = honest.genesis.validator_set().digest();
     resign(&mut lie, expected, &forged.keys);
-    let bad = InvalidCertificate::BadSignature(ValidatorIndex(0));
+    let bad = InvalidCertificate::BadSignature {
+        signer: ValidatorIndex(0),
+        error: InvalidVoteSignature::Ed25519,
+    };
     assert_eq!(
         lie.verify(&honest.genesis),
         Err(ProofError::Certificate(bad))
@@ -246,7 +298,7 @@ fn a_forged_genesis_makes_no_proof() {
 }
 
 /// Makes the finalization one of the header in the proof, signed by `keys`.
-fn resign(proof: &mut Proof, network: NetworkId, keys: &[SecretKey]) {
+fn resign(proof: &mut Proof, network: NetworkId, keys: &[ValidatorSecret]) {
     let subject = Subject {
         parent_view: View(0),
         block: proof.certified.id(),
@@ -259,7 +311,7 @@ fn resign(proof: &mut Proof, network: NetworkId, keys: &[SecretKey]) {
     );
     proof.finalization.signatures = (0..)
         .zip(keys)
-        .map(|(n, key)| (ValidatorIndex(n), VoteSignature::Ed25519(key.sign(&signed))))
+        .map(|(n, key)| (ValidatorIndex(n), key.sign(&signed)))
         .collect();
 }
 
@@ -303,7 +355,11 @@ fn each_check_names_what_disagrees() {
             .finalization
             .signatures
             .push((ValidatorIndex(3), extra.clone()))),
-        InvalidCertificate::BadSignature(ValidatorIndex(3)).into(),
+        InvalidCertificate::BadSignature {
+            signer: ValidatorIndex(3),
+            error: InvalidVoteSignature::Ed25519,
+        }
+        .into(),
         "a signature beyond the quorum is checked too"
     );
     let other = prove(&chain, COLLECTION, document(6), Some(Height(8))).unwrap();

@@ -1,11 +1,8 @@
 //! Blocks, their headers, and proposals of them.
 
-use decube_crypto::{Digest, Hasher, InvalidSignature, PublicKey};
+use decube_crypto::{Digest, Hasher, InvalidVoteSignature, ValidatorKey, VoteSignature};
 
-use super::{
-    BlockId, Epoch, Height, NetworkId, Statement, Subject, Timestamp, Transaction, View,
-    VoteSignature,
-};
+use super::{BlockId, Epoch, Height, NetworkId, Statement, Subject, Timestamp, Transaction, View};
 
 /// What a block says of itself and of the state after it; its digest is the block's id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,10 +115,14 @@ impl Proposal {
     /// Checks the leader's signature.
     ///
     /// # Errors
-    /// [`InvalidSignature`] when it does not hold.
-    pub fn verify(&self, network: &NetworkId, key: &PublicKey) -> Result<(), InvalidSignature> {
+    /// [`InvalidVoteSignature`] says which part does not hold.
+    pub fn verify(
+        &self,
+        network: &NetworkId,
+        key: &ValidatorKey,
+    ) -> Result<(), InvalidVoteSignature> {
         let signed = Self::to_sign(network, self.epoch, self.view, &self.subject());
-        self.signature.verify(key, &signed)
+        key.verify(&signed, &self.signature)
     }
 
     /// The statement by which a validator notarizes this proposal.

@@ -1,31 +1,8 @@
 //! Certificates: a quorum's votes with one statement, as a plain list, so that they are attributable.
 
-use decube_crypto::{InvalidSignature, PublicKey, Signature};
+use decube_crypto::{InvalidVoteSignature, VoteSignature};
 
 use super::{Epoch, NetworkId, Power, Statement, ValidatorIndex, ValidatorSet, View};
-
-/// A validator's signature under the policy of its network.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum VoteSignature {
-    /// Ed25519 alone.
-    Ed25519(Signature),
-}
-
-impl VoteSignature {
-    /// Checks the signature over `statement`.
-    ///
-    /// # Errors
-    /// [`InvalidSignature`] when it does not hold.
-    pub fn verify(
-        &self,
-        key: &PublicKey,
-        statement: &decube_crypto::Statement,
-    ) -> Result<(), InvalidSignature> {
-        match self {
-            Self::Ed25519(signature) => key.verify(statement, signature),
-        }
-    }
-}
 
 /// A notarization, nullification or finalization, by the kind of its statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +43,13 @@ pub enum InvalidCertificate {
         needed: Power,
     },
     /// A signature does not hold.
-    #[error("the signature of validator {0} does not hold")]
-    BadSignature(ValidatorIndex),
+    #[error("the signature of validator {signer} does not hold: {error}")]
+    BadSignature {
+        /// Whose it is said to be.
+        signer: ValidatorIndex,
+        /// Which part of it does not hold.
+        error: InvalidVoteSignature,
+    },
 }
 
 impl Certificate {
@@ -106,11 +88,12 @@ impl Certificate {
         }
         let signed = self.statement.to_sign(network, self.epoch, self.view);
         for (index, signature) in &self.signatures {
-            let holds = validators
-                .get(*index)
-                .is_some_and(|validator| signature.verify(&validator.key, &signed).is_ok());
-            if !holds {
-                return Err(InvalidCertificate::BadSignature(*index));
+            let Some(validator) = validators.get(*index) else {
+                return Err(InvalidCertificate::UnknownSigner(*index));
+            };
+            if let Err(error) = validator.key.verify(&signed, signature) {
+                let signer = *index;
+                return Err(InvalidCertificate::BadSignature { signer, error });
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use decube_crypto::{Digest, Hasher, PublicKey};
+use decube_crypto::{Digest, Hasher, PublicKey, ValidatorKey, VoteScheme};
 use libp2p_identity::PeerId;
 use serde::{Deserialize, Serialize};
 
@@ -35,20 +35,10 @@ pub struct Parameters {
     /// How far a header's time may be ahead of a validator's clock.
     pub drift_ms: u64,
     /// How votes are signed.
-    pub signature: SignaturePolicy,
+    pub signature: VoteScheme,
     /// How many replicas must have signed a receipt for each commit, unless a collection says
     /// otherwise.
     pub write_quorum: u16,
-}
-
-/// How votes are signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SignaturePolicy {
-    /// Ed25519.
-    Ed25519,
-    /// Ed25519 and ML-DSA-65 over the same bytes; not available in this version.
-    Hybrid,
 }
 
 /// A validator: votes with power.
@@ -57,8 +47,8 @@ pub enum SignaturePolicy {
 pub struct Validator {
     /// A name for people.
     pub name: String,
-    /// The key that signs its votes.
-    pub key: PublicKey,
+    /// The key that signs its votes, of the scheme of the network.
+    pub key: ValidatorKey,
     /// The peer key of its node.
     pub peer: PublicKey,
     /// Its voting power.
@@ -96,13 +86,21 @@ pub enum InvalidGenesis {
     /// The name of a validator or a replica is longer than [`Genesis::MAX_NAME`].
     #[error("the name {0:?} has more than {max} bytes", max = Genesis::MAX_NAME)]
     MemberName(String),
-    /// No validators, or more than [`Genesis::MAX_MEMBERS`].
-    #[error("{0} validators are not between 1 and {max}", max = Genesis::MAX_MEMBERS)]
-    ValidatorCount(usize),
+    /// No validators, or more than [`Genesis::max_validators`].
+    #[error(
+        "{found} validators are not between 1 and {max}, the most with {scheme} votes",
+        max = Genesis::max_validators(*scheme)
+    )]
+    ValidatorCount {
+        /// How many there are.
+        found: usize,
+        /// How they vote.
+        scheme: VoteScheme,
+    },
     /// No replicas, or more than [`Genesis::MAX_MEMBERS`].
     #[error("{0} replicas are not between 1 and {max}", max = Genesis::MAX_MEMBERS)]
     ReplicaCount(usize),
-    /// A key is listed twice.
+    /// A key, or a part of a hybrid one, is listed twice.
     #[error("the key {0} is listed twice")]
     DuplicateKey(PublicKey),
     /// A validator without power, or a total that does not fit.
@@ -128,11 +126,20 @@ pub enum InvalidGenesis {
         /// How many replicas there are.
         replicas: usize,
     },
-    /// The policy is defined but not available in this version.
+    /// A validator's key has another scheme than the network's votes: a part of it is missing, or
+    /// one too many is there.
     #[error(
-        "signature = \"hybrid\" needs ML-DSA votes, which this version does not have; use \"ed25519\""
+        "the key of validator {name} is for {found} votes, but signature = \"{expected}\"; \
+         `decube key show` prints the keys for both"
     )]
-    HybridUnavailable,
+    KeyScheme {
+        /// The validator.
+        name: String,
+        /// The scheme of its key.
+        found: VoteScheme,
+        /// The scheme of the network.
+        expected: VoteScheme,
+    },
 }
 
 impl Genesis {
@@ -140,6 +147,17 @@ impl Genesis {
     pub const MAX_MEMBERS: usize = 1024;
     /// The longest name of a validator or a replica in bytes, that of the binary form.
     pub const MAX_NAME: usize = crate::wire::limits::MAX_GENESIS_NAME;
+    /// The most validators with hybrid votes: a certificate stays below 1 MiB.
+    pub const MAX_HYBRID_VALIDATORS: usize = 256;
+
+    /// The most validators of a network with such votes.
+    #[must_use]
+    pub const fn max_validators(scheme: VoteScheme) -> usize {
+        match scheme {
+            VoteScheme::Ed25519 => Self::MAX_MEMBERS,
+            VoteScheme::Hybrid => Self::MAX_HYBRID_VALIDATORS,
+        }
+    }
 
     /// Checks everything that a network needs.
     ///
@@ -149,8 +167,10 @@ impl Genesis {
         if self.name.is_empty() || self.name.len() > 64 {
             return Err(InvalidGenesis::Name);
         }
-        if self.validators.is_empty() || self.validators.len() > Self::MAX_MEMBERS {
-            return Err(InvalidGenesis::ValidatorCount(self.validators.len()));
+        let scheme = self.parameters.signature;
+        let found = self.validators.len();
+        if found == 0 || found > Self::max_validators(scheme) {
+            return Err(InvalidGenesis::ValidatorCount { found, scheme });
         }
         if self.replicas.is_empty() || self.replicas.len() > Self::MAX_MEMBERS {
             return Err(InvalidGenesis::ReplicaCount(self.replicas.len()));
@@ -160,7 +180,7 @@ impl Genesis {
         if let Some(long) = names.find(|name| name.len() > Self::MAX_NAME) {
             return Err(InvalidGenesis::MemberName(long.clone()));
         }
-        unique(self.validators.iter().map(|validator| validator.key))?;
+        self.check_vote_keys()?;
         unique(self.validators.iter().map(|validator| validator.peer))?;
         unique(self.replicas.iter().map(|replica| replica.peer))?;
         let total = self.validators.iter().try_fold(0_u64, |total, validator| {
@@ -174,6 +194,27 @@ impl Genesis {
             return Err(InvalidGenesis::BadPower);
         }
         self.parameters.validate(self.replicas.len())
+    }
+
+    /// Keys of the network's scheme, no part of which any two validators share.
+    fn check_vote_keys(&self) -> Result<(), InvalidGenesis> {
+        let expected = self.parameters.signature;
+        let other = |one: &&Validator| one.key.scheme() != expected;
+        if let Some(validator) = self.validators.iter().find(other) {
+            return Err(InvalidGenesis::KeyScheme {
+                name: validator.name.clone(),
+                found: validator.key.scheme(),
+                expected,
+            });
+        }
+        unique(self.validators.iter().map(|one| *one.key.ed25519()))?;
+        let mut seen = std::collections::BTreeSet::new();
+        for key in self.validators.iter().map(|validator| &validator.key) {
+            if key.ml_dsa().is_some_and(|part| !seen.insert(part)) {
+                return Err(InvalidGenesis::DuplicateKey(*key.ed25519()));
+            }
+        }
+        Ok(())
     }
 
     /// The validators of the first epoch.
@@ -225,10 +266,7 @@ impl Parameters {
                 replicas,
             });
         }
-        match self.signature {
-            SignaturePolicy::Ed25519 => Ok(()),
-            SignaturePolicy::Hybrid => Err(InvalidGenesis::HybridUnavailable),
-        }
+        Ok(())
     }
 
     /// The default write quorum: a majority of the replicas.
@@ -304,7 +342,7 @@ impl ValidatorSet {
 
     /// The index of the validator that votes with `key`.
     #[must_use]
-    pub fn index_of(&self, key: &PublicKey) -> Option<ValidatorIndex> {
+    pub fn index_of(&self, key: &ValidatorKey) -> Option<ValidatorIndex> {
         self.position(|validator| validator.key == *key)
     }
 
@@ -360,7 +398,7 @@ impl ValidatorSet {
         for validator in &self.validators {
             hasher = hasher
                 .field(validator.name.as_bytes())
-                .field(validator.key.as_bytes())
+                .field(&validator.key.to_bytes())
                 .field(validator.peer.as_bytes())
                 .number(validator.power.0);
         }
@@ -371,12 +409,12 @@ impl ValidatorSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use decube_crypto::SecretKey;
+    use decube_crypto::{SecretKey, ValidatorSecret, mldsa};
 
     fn set(powers: &[u64]) -> ValidatorSet {
         let validators = powers.iter().zip(1_u8..).map(|(power, seed)| Validator {
             name: format!("v{seed}"),
-            key: SecretKey::from_seed(&[seed; 32]).public(),
+            key: SecretKey::from_seed(&[seed; 32]).public().into(),
             peer: SecretKey::from_seed(&[seed + 100; 32]).public(),
             power: Power(*power),
         });
@@ -428,6 +466,82 @@ mod tests {
                 "{count} validators"
             );
         }
+    }
+
+    /// A genesis of hybrid validators with these seeds.
+    fn hybrid(seeds: &[(u8, u8)]) -> Genesis {
+        let validators = seeds
+            .iter()
+            .zip(1_u8..)
+            .map(|((ed25519, ml_dsa), n)| Validator {
+                name: format!("v{n}"),
+                key: ValidatorSecret::hybrid(
+                    SecretKey::from_seed(&[*ed25519; 32]),
+                    mldsa::SecretKey::from_seed(&[*ml_dsa; 32]),
+                )
+                .public(),
+                peer: SecretKey::from_seed(&[n + 100; 32]).public(),
+                power: Power(1),
+            });
+        Genesis {
+            name: "home".into(),
+            created: Timestamp(1),
+            parameters: Parameters {
+                delta_ms: 30,
+                idle_ms: 100,
+                drift_ms: 100,
+                signature: VoteScheme::Hybrid,
+                write_quorum: 1,
+            },
+            validators: validators.collect(),
+            replicas: vec![Replica {
+                name: "r".into(),
+                peer: SecretKey::from_seed(&[99; 32]).public(),
+            }],
+        }
+    }
+
+    #[test]
+    fn the_keys_of_validators_have_the_scheme_of_the_votes() {
+        let good = hybrid(&[(1, 1), (2, 2)]);
+        assert_eq!(good.validate(), Ok(()));
+        let mut part = good.clone();
+        part.validators[1].key = (*good.validators[1].key.ed25519()).into();
+        let refused = InvalidGenesis::KeyScheme {
+            name: "v2".into(),
+            found: VoteScheme::Ed25519,
+            expected: VoteScheme::Hybrid,
+        };
+        assert_eq!(part.validate(), Err(refused));
+        let mut other = good.clone();
+        other.parameters.signature = VoteScheme::Ed25519;
+        let refused = other.validate().unwrap_err();
+        assert!(matches!(refused, InvalidGenesis::KeyScheme { .. }));
+        for shared in [[(1, 1), (1, 2)], [(1, 2), (2, 2)]] {
+            let refused = hybrid(&shared).validate().unwrap_err();
+            assert!(matches!(refused, InvalidGenesis::DuplicateKey(_)));
+        }
+        let mut many = good;
+        let one = many.validators[0].clone();
+        many.validators = vec![one; Genesis::MAX_HYBRID_VALIDATORS + 1];
+        let refused = many.validate().unwrap_err();
+        assert!(matches!(refused, InvalidGenesis::ValidatorCount { .. }));
+    }
+
+    /// The network's id and the digest of its validators cover both parts of a key.
+    #[test]
+    fn both_parts_of_a_key_make_the_network() {
+        let genesis = hybrid(&[(1, 1)]);
+        for other in [hybrid(&[(2, 1)]), hybrid(&[(1, 2)])] {
+            assert_ne!(genesis.network_id(), other.network_id());
+            assert_ne!(
+                genesis.validator_set().digest(),
+                other.validator_set().digest()
+            );
+        }
+        let text = toml::to_string(&genesis).unwrap();
+        assert!(text.contains("signature = \"hybrid\""));
+        assert_eq!(toml::from_str(&text), Ok(genesis));
     }
 
     #[test]

@@ -13,11 +13,11 @@ mod transaction;
 mod vote;
 
 pub use block::{Block, Header, Proposal};
-pub use certificate::{Certificate, InvalidCertificate, VoteSignature};
+pub use certificate::{Certificate, InvalidCertificate};
+pub use decube_crypto::{ValidatorKey, VoteScheme, VoteSignature};
 pub use document::{CollectionName, Descriptor, DocumentName, InvalidName, Tombstone};
 pub use genesis::{
-    Genesis, InvalidGenesis, NetworkFile, Parameters, Replica, SignaturePolicy, Validator,
-    ValidatorSet,
+    Genesis, InvalidGenesis, NetworkFile, Parameters, Replica, Validator, ValidatorSet,
 };
 pub use heads::{ChangeHash, Heads, TooManyHeads};
 pub use ids::{

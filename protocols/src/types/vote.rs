@@ -1,8 +1,8 @@
 //! Votes of validators.
 
-use decube_crypto::{InvalidSignature, PublicKey};
+use decube_crypto::{InvalidVoteSignature, ValidatorKey, VoteSignature};
 
-use super::{BlockId, Epoch, NetworkId, ValidatorIndex, View, VoteSignature};
+use super::{BlockId, Epoch, NetworkId, ValidatorIndex, View};
 
 /// What a notarize or finalize vote is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,9 +80,13 @@ impl Vote {
     /// Checks the signature with the signer's key.
     ///
     /// # Errors
-    /// [`InvalidSignature`] when it does not hold.
-    pub fn verify(&self, network: &NetworkId, key: &PublicKey) -> Result<(), InvalidSignature> {
+    /// [`InvalidVoteSignature`] says which part does not hold.
+    pub fn verify(
+        &self,
+        network: &NetworkId,
+        key: &ValidatorKey,
+    ) -> Result<(), InvalidVoteSignature> {
         let signed = self.statement.to_sign(network, self.epoch, self.view);
-        self.signature.verify(key, &signed)
+        key.verify(&signed, &self.signature)
     }
 }

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use decube_crypto::{Digest, PublicKey, Signature};
+use decube_crypto::{Digest, PublicKey, Signature, ValidatorKey, VoteSignature};
 use quick_protobuf::{BytesReader, MessageRead, MessageWrite, Writer};
 
 use super::{DecodeError, Problem};
-use crate::types::{ChangeHash, Heads, VoteSignature};
+use crate::types::{ChangeHash, Heads};
 
 /// A checked type that has a generated message.
 pub trait Codec: Sized {
@@ -99,6 +99,7 @@ pub(super) fn signature(signature: &Signature) -> Bytes<'_> {
 pub(super) fn vote_signature(signature: &VoteSignature) -> Bytes<'_> {
     match signature {
         VoteSignature::Ed25519(signature) => Cow::Borrowed(signature.as_bytes()),
+        VoteSignature::Hybrid(..) => Cow::Owned(signature.to_bytes()),
     }
 }
 
@@ -153,12 +154,16 @@ impl Field {
         PublicKey::from_bytes(bytes).map_err(|error| self.invalid(error))
     }
 
+    pub(super) fn validator_key(self, bytes: &[u8]) -> Result<ValidatorKey, DecodeError> {
+        ValidatorKey::from_bytes(bytes).map_err(|error| self.invalid(error))
+    }
+
     pub(super) fn signature(self, bytes: &[u8]) -> Result<Signature, DecodeError> {
         self.array(bytes).map(Signature::from_bytes)
     }
 
     pub(super) fn vote_signature(self, bytes: &[u8]) -> Result<VoteSignature, DecodeError> {
-        self.signature(bytes).map(VoteSignature::Ed25519)
+        VoteSignature::from_bytes(bytes).map_err(|error| self.invalid(error))
     }
 
     pub(super) fn u16(self, number: u32) -> Result<u16, DecodeError> {

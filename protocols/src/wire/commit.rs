@@ -13,7 +13,7 @@ use crate::commit::{
 use crate::types::{BlockId, Epoch, Height, Transaction, View};
 
 impl Message for ConsensusMessage {
-    const MAX_SIZE: usize = limits::MAX_PROPOSAL + 1024;
+    const MAX_SIZE: usize = limits::MAX_CONSENSUS_MESSAGE;
 }
 
 impl Codec for ConsensusMessage {

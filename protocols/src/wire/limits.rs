@@ -9,18 +9,26 @@ pub const MAX_TRANSACTION: usize = 320 << 10;
 pub const MAX_BLOCK_TRANSACTIONS: usize = 4096;
 /// The largest block in bytes: one takes 100 ms over a link of 125 Mbit/s, so a view stays short.
 pub const MAX_BLOCK: usize = 2 << 20;
+/// The largest envelope of a signature: a hybrid one has 3,373 bytes.
+const MAX_SIGNED: usize = 4096;
 /// The largest proposal: a block and its signed envelope.
-pub const MAX_PROPOSAL: usize = MAX_BLOCK + 1024;
-/// The largest certificate: 1,024 signatures of 66 bytes, a bitmap of 128, and the statement.
-pub const MAX_CERTIFICATE: usize = 68 << 10;
+pub const MAX_PROPOSAL: usize = MAX_BLOCK + MAX_SIGNED;
+/// The largest vote: a hybrid signature and the statement.
+pub const MAX_VOTE: usize = MAX_SIGNED;
+/// The largest message between validators: a proposal and its envelope. Certificates and lists of
+/// transactions are smaller.
+pub const MAX_CONSENSUS_MESSAGE: usize = MAX_PROPOSAL + 1024;
+/// The largest certificate: 256 hybrid signatures of 3,376 bytes each with its length, which make
+/// 844 KiB, or 1,024 of Ed25519 of 66 bytes; a bitmap of 128 bytes, and the statement.
+pub const MAX_CERTIFICATE: usize = 848 << 10;
 /// The largest header: six digests, an optional one and five numbers.
 pub const MAX_HEADER: usize = 512;
 /// The most certificates of one view that are sent together: one of each kind, and the
-/// finalization above.
+/// finalization above. They fit in one message about the chain.
 pub const MAX_VIEW_CERTIFICATES: usize = 4;
 /// The most final blocks in one range: idle blocks are small, so a range of them is worth a trip.
 pub const MAX_RANGE_BLOCKS: usize = 1024;
-/// The largest message about the chain or between validators: a few full blocks.
+/// The largest message about the chain: a few full blocks, or a view's certificates.
 pub const MAX_CHAIN_MESSAGE: usize = 8 << 20;
 /// The largest announcement of a final block; senders leave the transactions out above it.
 pub const MAX_FINAL_ANNOUNCEMENT: usize = 256 << 10;
@@ -28,7 +36,8 @@ pub const MAX_FINAL_ANNOUNCEMENT: usize = 256 << 10;
 pub const MAX_POOL_TRANSACTIONS: usize = 1024;
 /// The largest message that hands over transactions: three of the largest, or many small ones.
 pub const MAX_TRANSACTIONS_MESSAGE: usize = 1 << 20;
-/// The largest genesis: 1,024 validators and as many replicas with their names.
+/// The largest genesis: 256 validators with hybrid keys of 1,984 bytes, or 1,024 with keys of 32,
+/// and 1,024 replicas, with their names.
 pub const MAX_GENESIS: usize = 1 << 20;
 /// The longest name of a network, a validator or a replica in bytes.
 pub const MAX_GENESIS_NAME: usize = 128;
@@ -54,4 +63,4 @@ pub const MAX_LEAVES: usize = 32;
 pub const MAX_QUARANTINE_ENTRY: usize = (1 << 20) + (64 << 10);
 
 /// The largest proof: a full certificate, two headers, and two paths.
-pub const MAX_PROOF: usize = 256 << 10;
+pub const MAX_PROOF: usize = MAX_CERTIFICATE + (176 << 10);

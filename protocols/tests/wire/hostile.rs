@@ -1,10 +1,12 @@
 //! Random values survive the round trip; whatever else is decoded was canonical.
 
 use decube_crypto::SecretKey;
+use decube_protocols::commit::ChainResponse;
 use decube_protocols::types::{
-    Action, Certificate, CollectionId, Commit, CommitEntry, DocumentId, Header, Heads, Height,
-    Receipt, Transaction, ValidatorIndex, Version, Vote,
+    Action, Certificate, CollectionId, Commit, CommitEntry, DocumentId, Genesis, Header, Heads,
+    Height, Receipt, Transaction, ValidatorIndex, Version, Vote, VoteScheme,
 };
+use decube_protocols::wire::limits::MAX_VIEW_CERTIFICATES;
 use decube_protocols::wire::{Message, Problem, TransactionsResponse, decode, encode};
 
 use crate::messages::{EveryMessage, for_every_message};
@@ -314,6 +316,14 @@ fn the_largest_values_fit_their_bounds() {
         .map(|n| (ValidatorIndex(n), signature.clone()))
         .collect();
     assert_eq!(decode(&encode(&certificate)), Ok(certificate));
+    let mut certificate: Certificate = Samples::new(9, true).voting(VoteScheme::Hybrid).any();
+    let signature = certificate.signatures[0].1.clone();
+    certificate.signatures = (0..Genesis::MAX_HYBRID_VALIDATORS as u16)
+        .map(|n| (ValidatorIndex(n), signature.clone()))
+        .collect();
+    let view = ChainResponse::Certificates(vec![certificate.clone(); MAX_VIEW_CERTIFICATES]);
+    assert_eq!(decode(&encode(&certificate)), Ok(certificate));
+    assert_eq!(decode(&encode(&view)), Ok(view));
     let header: Header = from.any();
     assert!(encode(&header).len() <= Header::MAX_SIZE - 100);
 }

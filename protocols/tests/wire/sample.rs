@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use decube_crypto::{Digest, PublicKey, SecretKey, Signature};
+use decube_crypto::{Digest, PublicKey, SecretKey, Signature, mldsa};
 use decube_protocols::commit::{
     ChainRequest, ChainResponse, ConsensusMessage, FinalAnnouncement, FinalBlock, FinalRange,
     PoolRefusal,
@@ -21,6 +21,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 pub(crate) struct Samples {
     random: ChaCha8Rng,
     rich: bool,
+    scheme: VoteScheme,
 }
 
 /// A type of which values can be drawn; `kind` chooses among alternatives.
@@ -38,7 +39,16 @@ impl Samples {
         Self {
             random: ChaCha8Rng::from_seed(bytes),
             rich,
+            scheme: match (rich, seed % 4) {
+                (false, 3) => VoteScheme::Hybrid,
+                (true | false, _) => VoteScheme::Ed25519,
+            },
         }
+    }
+
+    /// The same, with the keys and signatures of validators under `scheme`.
+    pub(crate) fn voting(self, scheme: VoteScheme) -> Self {
+        Self { scheme, ..self }
     }
 
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
@@ -105,7 +115,26 @@ impl Samples {
     }
 
     fn vote_signature(&mut self) -> VoteSignature {
-        VoteSignature::Ed25519(self.signature())
+        let ed25519 = self.signature();
+        match self.scheme {
+            VoteScheme::Ed25519 => VoteSignature::Ed25519(ed25519),
+            VoteScheme::Hybrid => {
+                let bytes = self.bytes(mldsa::Signature::LENGTH);
+                VoteSignature::Hybrid(ed25519, mldsa::Signature::from_bytes(&bytes).unwrap())
+            }
+        }
+    }
+
+    fn validator_key(&mut self) -> ValidatorKey {
+        let ed25519 = self.key();
+        match self.scheme {
+            VoteScheme::Ed25519 => ed25519.into(),
+            VoteScheme::Hybrid => {
+                let ml_dsa = self.bytes(mldsa::PublicKey::LENGTH);
+                let both = [ed25519.as_bytes().as_slice(), &ml_dsa].concat();
+                ValidatorKey::from_bytes(&both).unwrap()
+            }
+        }
     }
 
     fn hashes(&mut self, most: u64) -> Vec<ChangeHash> {
@@ -186,7 +215,7 @@ sample!(Genesis, |from| {
     };
     let validator = |from: &mut Samples| Validator {
         name: from.name(),
-        key: from.key(),
+        key: from.validator_key(),
         peer: from.key(),
         power: Power(1 + from.below(1000)),
     };
@@ -199,7 +228,7 @@ sample!(Genesis, |from| {
             delta_ms: 1 + from.below(60_000),
             idle_ms: 10 + from.below(10_000),
             drift_ms: 1 + from.below(10_000),
-            signature: SignaturePolicy::Ed25519,
+            signature: from.scheme,
             write_quorum: Parameters::majority(replicas.len()),
         },
         validators,

@@ -9,8 +9,8 @@ use decube_protocols::types::{
     Action, Block, BlockId, Certificate, ChangeHash, CollectionId, CollectionName, CollectionState,
     Commit, CommitEntry, CreateCollection, Descriptor, DocumentId, DocumentName, Epoch, Genesis,
     Header, Heads, Height, NetworkId, Outcome, Parameters, PeerId, Power, Proposal,
-    ReceiptStatement, Rejection, Replica, SignaturePolicy, Statement, Subject, Timestamp,
-    Tombstone, Transaction, Validator, ValidatorIndex, View, Vote, VoteSignature, peer_id,
+    ReceiptStatement, Rejection, Replica, Statement, Subject, Timestamp, Tombstone, Transaction,
+    Validator, ValidatorIndex, View, Vote, VoteScheme, VoteSignature, peer_id,
 };
 use decube_protocols::{commit, documents, submission};
 
@@ -55,12 +55,12 @@ pub(crate) fn genesis() -> Genesis {
             delta_ms: 30,
             idle_ms: 10_000,
             drift_ms: 1000,
-            signature: SignaturePolicy::Ed25519,
+            signature: VoteScheme::Ed25519,
             write_quorum: 1,
         },
         validators: vec![Validator {
             name: "alice".into(),
-            key: validator().public(),
+            key: validator().public().into(),
             peer: replica().public(),
             power: Power(1),
         }],

@@ -47,7 +47,7 @@ fn on_disk(disk: &FaultyDisk) -> Result<Store, StoreError> {
 
 /// A data directory with its validator key and the first `steps` of the history.
 fn in_directory(directory: &Path, steps: usize) {
-    keys::create_validator(directory, &validator()).unwrap();
+    keys::create(directory, keys::KeyKind::Validator, &validator()).unwrap();
     Store::create(directory, &network()).unwrap();
     let store = Store::open(directory, &identity()).unwrap();
     for step in history::steps().iter().take(steps) {

@@ -209,20 +209,25 @@ fn an_old_copy_of_the_vote_log_is_no_log() {
 #[test]
 fn a_validator_key_comes_with_its_log_and_an_unused_log_without_key_is_replaced() {
     let directory = tempfile::tempdir().unwrap();
-    keys::create_validator(directory.path(), &SecretKey::from_seed(&[50; 32])).unwrap();
+    keys::create(
+        directory.path(),
+        KeyKind::Validator,
+        &SecretKey::from_seed(&[50; 32]),
+    )
+    .unwrap();
     assert!(directory.path().join("votes.redb").exists());
     // As when the power failed between log and key.
     fs::remove_file(keys::path(directory.path(), KeyKind::Validator)).unwrap();
-    keys::create_validator(directory.path(), &validator()).unwrap();
+    keys::create(directory.path(), KeyKind::Validator, &validator()).unwrap();
     Store::create(directory.path(), &network()).unwrap();
     let store = Store::open(directory.path(), &identity()).unwrap();
     assert_eq!(*store.vote_log(), VoteLog::Held);
-    let in_use = keys::create_validator(directory.path(), &validator()).unwrap_err();
+    let in_use = keys::create(directory.path(), KeyKind::Validator, &validator()).unwrap_err();
     assert!(matches!(in_use, keys::KeyError::Exists { .. }));
     drop(store);
     // Now the log is bound to a network: it may have votes, so it is not replaced.
     fs::remove_file(keys::path(directory.path(), KeyKind::Validator)).unwrap();
-    let kept = keys::create_validator(directory.path(), &validator()).unwrap_err();
+    let kept = keys::create(directory.path(), KeyKind::Validator, &validator()).unwrap_err();
     assert!(
         matches!(kept, keys::KeyError::Store(StoreError::Exists { .. })),
         "{kept}"

@@ -9,7 +9,6 @@ use super::disk::Disk;
 use super::net::{Delivery, Net, vote_key};
 use crate::types::{
     BlockId, Epoch, Proposal, Statement, Subject, Timestamp, ValidatorIndex, View, Vote,
-    VoteSignature,
 };
 
 /// What the hostile validator remembers.
@@ -55,7 +54,7 @@ impl Net {
     fn sign(&self, me: usize, view: View, statement: Statement) -> Vote {
         let epoch = Epoch(0);
         let signed = statement.to_sign(&self.network, epoch, view);
-        let signature = VoteSignature::Ed25519(vote_key(me).sign(&signed));
+        let signature = vote_key(me).sign(&signed);
         let signer = ValidatorIndex(u16::try_from(me).unwrap());
         Vote {
             epoch,
@@ -92,7 +91,7 @@ impl Net {
                 block: block.id(),
             };
             let signed = Proposal::to_sign(&self.network, Epoch(0), view, &subject);
-            let signature = VoteSignature::Ed25519(vote_key(me).sign(&signed));
+            let signature = vote_key(me).sign(&signed);
             let proposal = Proposal {
                 epoch: Epoch(0),
                 view,

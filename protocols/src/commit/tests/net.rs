@@ -3,10 +3,11 @@
 //! Everything follows from one seed. The oracle keeps its own log of all votes that were sent and of
 //! all blocks that became final, and notes every violation of agreement.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use decube_crypto::SecretKey;
+use decube_crypto::{SecretKey, ValidatorSecret, mldsa};
 
 use super::super::core::Mutant;
 use super::super::io::{
@@ -18,8 +19,8 @@ use super::disk::Disk;
 use super::oracle::Oracle;
 use crate::types::{
     Action, CollectionName, CreateCollection, Genesis, Height, NetworkId, Now, Parameters, PeerId,
-    Power, Replica, RequestId, SignaturePolicy, Statement, Timestamp, Transaction, Validator, View,
-    Vote, peer_id,
+    Power, Replica, RequestId, Statement, Timestamp, Transaction, Validator, View, Vote,
+    VoteScheme, peer_id,
 };
 
 pub(super) const DELTA: u64 = 50;
@@ -115,8 +116,23 @@ pub(super) struct Net {
     pub(super) evil: super::evil::Evil,
 }
 
-pub(super) fn vote_key(index: usize) -> SecretKey {
-    SecretKey::from_seed(&[u8::try_from(index).unwrap() + 1; 32])
+thread_local! {
+    /// How the networks of this test vote.
+    static SCHEME: Cell<VoteScheme> = const { Cell::new(VoteScheme::Ed25519) };
+}
+
+/// From now on, networks of this test vote with hybrid signatures.
+pub(super) fn vote_hybrid() {
+    SCHEME.set(VoteScheme::Hybrid);
+}
+
+pub(super) fn vote_key(index: usize) -> ValidatorSecret {
+    let seed = [u8::try_from(index).unwrap() + 1; 32];
+    let ed25519 = SecretKey::from_seed(&seed);
+    match SCHEME.get() {
+        VoteScheme::Ed25519 => ed25519.into(),
+        VoteScheme::Hybrid => ValidatorSecret::hybrid(ed25519, mldsa::SecretKey::from_seed(&seed)),
+    }
 }
 
 pub(super) fn peer_key(index: usize) -> SecretKey {
@@ -137,7 +153,7 @@ pub(super) fn genesis(validators: usize) -> Genesis {
             delta_ms: DELTA,
             idle_ms: IDLE,
             drift_ms: 500,
-            signature: SignaturePolicy::Ed25519,
+            signature: SCHEME.get(),
             write_quorum: 1,
         },
         validators: (0..validators).map(member).collect(),

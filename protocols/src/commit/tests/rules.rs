@@ -11,7 +11,7 @@ use super::disk::Disk;
 use super::net::{DELTA, Faults, Net, genesis, id, transaction, vote_key};
 use crate::types::{
     Block, BlockId, Certificate, Epoch, Header, Height, NetworkId, Now, PeerId, Proposal,
-    RequestId, Statement, Subject, Timestamp, ValidatorIndex, View, Vote, VoteSignature,
+    RequestId, Statement, Subject, Timestamp, ValidatorIndex, View, Vote,
 };
 
 const START: u64 = 1_700_000_001_000;
@@ -88,7 +88,7 @@ impl Bench {
             block: block.id(),
         };
         let signed = Proposal::to_sign(&self.network, EPOCH, view, &subject);
-        let signature = VoteSignature::Ed25519(vote_key(signer).sign(&signed));
+        let signature = vote_key(signer).sign(&signed);
         Proposal {
             epoch: EPOCH,
             view,
@@ -101,7 +101,7 @@ impl Bench {
     fn vote(&self, signer: usize, view: u64, statement: Statement) -> Vote {
         let view = View(view);
         let signed = statement.to_sign(&self.network, EPOCH, view);
-        let signature = VoteSignature::Ed25519(vote_key(signer).sign(&signed));
+        let signature = vote_key(signer).sign(&signed);
         Vote {
             epoch: EPOCH,
             view,

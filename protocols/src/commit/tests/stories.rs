@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::io::{ConsensusMessage, Event};
-use super::net::{DELTA, Faults, IDLE, Net, transaction};
-use crate::types::{Statement, View};
+use super::net::{DELTA, Faults, IDLE, Net, transaction, vote_hybrid};
+use crate::types::{Statement, View, VoteScheme};
 
 const GOOD: Faults = Faults {
     loss: 0,
@@ -49,6 +49,25 @@ fn leader(view: u64) -> usize {
 /// The validators other than `except`.
 fn others(except: usize) -> Vec<usize> {
     (0..4).filter(|index| *index != except).collect()
+}
+
+/// Hybrid signatures differ each time they are made, also after a restart, where the log's are sent.
+#[test]
+fn hybrid_votes_commit_through_a_crash() {
+    vote_hybrid();
+    let mut net = started(4, 1);
+    submit(&mut net, 2, 1);
+    assert!(reach(&mut net, &[0, 1, 2, 3, 4], 1, seconds(1)));
+    net.crash(1, Some(Duration::from_millis(200)));
+    submit(&mut net, 2, 2);
+    assert!(reach(&mut net, &[0, 1, 2, 3, 4], 2, seconds(20)));
+    assert_eq!(net.penalties, Vec::new());
+    let core = net.core(0);
+    let finalization = &core.newest.as_ref().unwrap().finalization;
+    let schemes = finalization.signatures.iter().map(|(_, it)| it.scheme());
+    assert_eq!(schemes.collect::<Vec<_>>(), vec![VoteScheme::Hybrid; 3]);
+    let validators = super::net::genesis(4).validator_set();
+    assert_eq!(finalization.verify(&net.network, &validators), Ok(()));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::super::codec::{Codec, key, list, nested};
 use super::super::{DecodeError, Message, generated::types as pb, limits};
-use crate::types::{Genesis, Parameters, Power, Replica, SignaturePolicy, Timestamp, Validator};
+use crate::types::{Genesis, Parameters, Power, Replica, Timestamp, Validator, VoteScheme};
 
 impl Message for Genesis {
     const MAX_SIZE: usize = limits::MAX_GENESIS;
@@ -49,8 +49,8 @@ impl Codec for Parameters {
             idle_ms: self.idle_ms,
             drift_ms: self.drift_ms,
             signature: match self.signature {
-                SignaturePolicy::Ed25519 => 1,
-                SignaturePolicy::Hybrid => 2,
+                VoteScheme::Ed25519 => 1,
+                VoteScheme::Hybrid => 2,
             },
             write_quorum: self.write_quorum.into(),
         }
@@ -62,8 +62,8 @@ impl Codec for Parameters {
             idle_ms: wire.idle_ms,
             drift_ms: wire.drift_ms,
             signature: match wire.signature {
-                1 => SignaturePolicy::Ed25519,
-                2 => SignaturePolicy::Hybrid,
+                1 => VoteScheme::Ed25519,
+                2 => VoteScheme::Hybrid,
                 _ => return Err(Self::field("signature").missing()),
             },
             write_quorum: Self::field("write_quorum").u16(wire.write_quorum)?,
@@ -78,7 +78,7 @@ impl Codec for Validator {
     fn to_wire(&self) -> pb::Validator<'_> {
         pb::Validator {
             name: Cow::Borrowed(&self.name),
-            key: key(&self.key),
+            key: Cow::Owned(self.key.to_bytes()),
             peer: key(&self.peer),
             power: self.power.0,
         }
@@ -87,7 +87,7 @@ impl Codec for Validator {
     fn from_wire(wire: pb::Validator<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             name: Self::field("name").text(&wire.name, limits::MAX_GENESIS_NAME)?,
-            key: Self::field("key").key(&wire.key)?,
+            key: Self::field("key").validator_key(&wire.key)?,
             peer: Self::field("peer").key(&wire.peer)?,
             power: Power(wire.power),
         })

@@ -60,7 +60,7 @@ impl Codec for Statement {
 }
 
 impl Message for Vote {
-    const MAX_SIZE: usize = 256;
+    const MAX_SIZE: usize = limits::MAX_VOTE;
 }
 
 impl Codec for Vote {
