@@ -435,7 +435,7 @@ mod tests {
                 delta_ms: 100,
                 idle_ms: 1000,
                 drift_ms: 1000,
-                signature: SignaturePolicy::Ed25519,
+                signature: VoteScheme::Ed25519,
                 write_quorum: 1,
             },
             validators,
