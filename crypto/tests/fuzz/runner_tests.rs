@@ -6,18 +6,26 @@ use crate::runner::{input, protobuf};
 
 fn corpus() -> Vec<Vec<u8>> {
     let inner = put_together(&[field(2, b"deep"), field(2, b"deeper")]);
-    vec![put_together(&[field(1, &inner), field(3, b"text")]), b"no message".to_vec()]
+    vec![
+        put_together(&[field(1, &inner), field(3, b"text")]),
+        b"no message".to_vec(),
+    ]
 }
 
 fn field(number: u64, content: &[u8]) -> Field {
     let content = content.to_vec();
-    Field { tag: number << 3 | 2, content }
+    Field {
+        tag: number << 3 | 2,
+        content,
+    }
 }
 
 #[test]
 fn a_seed_decides_the_inputs() {
     let inputs = |seed, name| -> Vec<_> {
-        (0..200).map(|number| input(seed, name, number, &corpus())).collect()
+        (0..200)
+            .map(|number| input(seed, name, number, &corpus()))
+            .collect()
     };
     assert_eq!(inputs(1, "a"), inputs(1, "a"));
     assert_ne!(inputs(1, "a"), inputs(2, "a"));

@@ -1,6 +1,7 @@
 //! The files from which inputs are made: `fuzz/corpus/TARGET/NAME` in the folder of the crate, as
 //! cargo-fuzz has them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -30,21 +31,25 @@ pub(crate) fn read(crate_folder: &str, target: &str) -> Vec<Vec<u8>> {
     files.filter(|file| file.len() <= MAX_FILE).collect()
 }
 
-/// The targets that have a folder, and those that have a binary in the manifest of the fuzz crate.
-pub(crate) fn named(crate_folder: &str) -> (Vec<String>, Vec<String>) {
+/// Each target, and nothing else, has a folder, and a binary in the manifest of the fuzz crate.
+pub(crate) fn assert_named(crate_folder: &str, names: &[&str]) {
     let fuzz = Path::new(crate_folder).join("fuzz");
     let entries = fs::read_dir(fuzz.join("corpus")).unwrap();
-    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut folders: Vec<String> = names.collect();
-    folders.sort();
+    let folders: BTreeSet<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
-    let binaries = manifest.split("[[bin]]").skip(1).map(|binary| {
-        let line = binary.lines().find(|line| line.starts_with("name = "));
-        line.unwrap().trim_start_matches("name = ").trim_matches('"').to_owned()
-    });
-    let mut binaries: Vec<String> = binaries.collect();
-    binaries.sort();
-    (folders, binaries)
+    let named = |binary: &str| {
+        let line = binary.lines().find_map(|line| line.strip_prefix("name = "));
+        line.unwrap().trim_matches('"').to_owned()
+    };
+    let binaries: BTreeSet<String> = manifest.split("[[bin]]").skip(1).map(named).collect();
+    let names: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(
+        (&folders, &binaries),
+        (&names, &names),
+        "folders and binaries, and targets"
+    );
 }
 
 fn folder(crate_folder: &str, target: &str) -> PathBuf {

@@ -18,6 +18,7 @@ pub(crate) mod random;
 pub(crate) mod table;
 
 use std::env;
+use std::time::Instant;
 
 use random::Random;
 
@@ -31,7 +32,7 @@ const MAX_RANDOM: usize = 300;
 /// What is run.
 pub(crate) struct Plan {
     /// How many inputs for each target.
-    pub(crate) inputs: u64,
+    inputs: u64,
     seed: u64,
     /// What the names of the targets contain.
     only: Option<String>,
@@ -52,17 +53,41 @@ impl Plan {
         }
     }
 
-    pub(crate) fn contains(&self, name: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| name.contains(only))
-    }
-
-    /// Gives a target its inputs. `try_one` calls the target, and measures what it wants.
+    /// Gives every target its inputs, after the checks that each has a corpus, of which it accepts
+    /// a file, and a binary in the fuzz crate of `folder`; prints the table.
     pub(crate) fn run(
         &self,
-        name: &str,
-        corpus: &[Vec<u8>],
-        mut try_one: impl FnMut(&[u8]) -> bool,
-    ) -> Count {
+        folder: &str,
+        names: &[&str],
+        samples: impl Fn(&str) -> Vec<Vec<u8>>,
+        probe: &mut impl Probe,
+    ) {
+        if corpus::is_to_be_written() {
+            for name in names {
+                corpus::write(folder, name, &samples(name));
+            }
+        }
+        corpus::assert_named(folder, names);
+        println!("{}", table::head(self));
+        let is_wanted = |name: &&&str| self.only.as_ref().is_none_or(|only| name.contains(only));
+        for name in names.iter().filter(is_wanted) {
+            let corpus = corpus::read(folder, name);
+            let accepts = corpus.iter().any(|file| probe.run(name, file));
+            assert!(accepts, "{name} accepts no file of its corpus");
+            let start = Instant::now();
+            let count = self.run_one(name, &corpus, probe);
+            println!(
+                "{}",
+                table::row(name, &count, start.elapsed(), probe.worst())
+            );
+            assert!(
+                count.refused > 0 && count.accepted > 0,
+                "{name} is one-sided"
+            );
+        }
+    }
+
+    fn run_one(&self, name: &str, corpus: &[Vec<u8>], probe: &mut impl Probe) -> Count {
         let mut count = Count::default();
         for number in 0..self.inputs {
             let input = input(self.seed, name, number, corpus);
@@ -71,7 +96,7 @@ impl Plan {
                 number,
                 input: &input,
             };
-            if try_one(told.input) {
+            if probe.run(name, told.input) {
                 count.accepted += 1;
             } else {
                 count.refused += 1;
@@ -80,6 +105,16 @@ impl Plan {
         }
         count
     }
+}
+
+/// Runs targets by their names, and measures what it wants.
+pub(crate) trait Probe {
+    /// Whether the target accepts the bytes.
+    fn run(&mut self, name: &str, bytes: &[u8]) -> bool;
+
+    /// The most memory that an input took since this was asked last, in hundredths of its own size,
+    /// where that is measured.
+    fn worst(&mut self) -> Option<usize>;
 }
 
 /// What became of the inputs of a target.
@@ -101,7 +136,11 @@ struct Told<'a> {
 impl Drop for Told<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let digits: String = self.input.iter().map(|byte| format!("{byte:02x}")).collect();
+            let digits: String = self
+                .input
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
             println!("{} failed at input {}: {digits}", self.name, self.number);
         }
     }

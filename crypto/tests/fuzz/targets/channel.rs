@@ -70,7 +70,10 @@ impl Kem for Fixed {
 
     fn encapsulate(&self, _: &EncapsulationKey) -> Result<(Ciphertext, SharedSecret), KemError> {
         let ciphertext = Ciphertext::from_bytes(&self.ciphertext).unwrap();
-        Ok((ciphertext, SharedSecret::from_bytes(Zeroizing::new(self.secret))))
+        Ok((
+            ciphertext,
+            SharedSecret::from_bytes(Zeroizing::new(self.secret)),
+        ))
     }
 
     fn decapsulate(
@@ -100,7 +103,13 @@ pub(crate) fn world() -> &'static World {
             frame
         });
         let frames = frames.collect();
-        World { kem, a, b, c, frames }
+        World {
+            kem,
+            a,
+            b,
+            c,
+            frames,
+        }
     })
 }
 
@@ -117,7 +126,8 @@ impl World {
 
 fn side(role: Role, kem: &(impl Kem + Clone + 'static)) -> Handshake {
     static STATIC: OnceLock<[X25519Secret; 2]> = OnceLock::new();
-    let [alice, bob] = STATIC.get_or_init(|| [1, 2].map(|byte| X25519Secret::from_bytes(&[byte; 32])));
+    let [alice, bob] =
+        STATIC.get_or_init(|| [1, 2].map(|byte| X25519Secret::from_bytes(&[byte; 32])));
     let (static_key, ephemeral) = match role {
         Role::Initiator => (alice, [3; 32]),
         Role::Responder => (bob, [4; 32]),
@@ -130,7 +140,10 @@ fn side(role: Role, kem: &(impl Kem + Clone + 'static)) -> Handshake {
 /// refused, the side is of no more use; when not, it is the one message that fits.
 fn read(side: &mut Handshake, message: HandshakeMessage, bytes: &[u8], fits: &[u8]) -> bool {
     assert_eq!(side.step(), Step::Read(message));
-    assert_eq!(side.write_message(bytes), Err(NoiseError::Turn(Step::Read(message))));
+    assert_eq!(
+        side.write_message(bytes),
+        Err(NoiseError::Turn(Step::Read(message)))
+    );
     match side.read_message(bytes) {
         Ok(payload) => {
             assert_eq!(bytes, fits, "another message got through");
@@ -147,7 +160,10 @@ fn read(side: &mut Handshake, message: HandshakeMessage, bytes: &[u8], fits: &[u
 
 fn assert_failed(side: &mut Handshake, bytes: &[u8]) {
     assert_eq!(side.step(), Step::Failed);
-    assert_eq!(side.read_message(bytes), Err(NoiseError::Turn(Step::Failed)));
+    assert_eq!(
+        side.read_message(bytes),
+        Err(NoiseError::Turn(Step::Failed))
+    );
     assert_eq!(side.handshake_hash(), None);
 }
 
@@ -162,7 +178,10 @@ pub(crate) fn message_a(bytes: &[u8]) -> bool {
         }
         Err(error) => {
             assert!(
-                matches!(error, NoiseError::Length { .. } | NoiseError::EncapsulationKey(_)),
+                matches!(
+                    error,
+                    NoiseError::Length { .. } | NoiseError::EncapsulationKey(_)
+                ),
                 "{error}"
             );
             assert_failed(&mut bob, bytes);
@@ -188,7 +207,10 @@ pub(crate) fn message_b(bytes: &[u8]) -> bool {
     let world = world();
     let mut alice = side(Role::Initiator, &world.kem);
     let too_early = alice.read_message(bytes);
-    assert_eq!(too_early, Err(NoiseError::Turn(Step::Write(HandshakeMessage::A))));
+    assert_eq!(
+        too_early,
+        Err(NoiseError::Turn(Step::Write(HandshakeMessage::A)))
+    );
     assert_eq!(alice.write_message(&[]).as_ref(), Ok(&world.a));
     let accepted = read(&mut alice, HandshakeMessage::B, bytes, &world.b);
     if accepted {
@@ -268,7 +290,11 @@ pub(crate) fn identity(bytes: &[u8]) -> bool {
     match claims::verify(bytes, &CLAIMED) {
         Ok(remote) => {
             assert_eq!(remote.key, owner().public());
-            assert!(remote.extensions.is_none_or(|more| more.len() < bytes.len()));
+            assert!(
+                remote
+                    .extensions
+                    .is_none_or(|more| more.len() < bytes.len())
+            );
             true
         }
         Err(error) => {

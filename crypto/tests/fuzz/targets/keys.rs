@@ -180,10 +180,12 @@ pub(crate) fn samples(target: &str) -> Vec<Vec<u8>> {
             VoteSignature::Ed25519(_) => Vec::new(),
         },
         "validator_key" => secrets.map(|secret| secret.public().to_bytes()).to_vec(),
-        "validator_key_text" => {
-            secrets.map(|secret| secret.public().to_string().into_bytes()).to_vec()
-        }
-        "vote_signature" => secrets.map(|secret| secret.sign(&statement()).to_bytes()).to_vec(),
+        "validator_key_text" => secrets
+            .map(|secret| secret.public().to_string().into_bytes())
+            .to_vec(),
+        "vote_signature" => secrets
+            .map(|secret| secret.sign(&statement()).to_bytes())
+            .to_vec(),
         _ => Vec::new(),
     }
 }

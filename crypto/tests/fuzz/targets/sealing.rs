@@ -32,7 +32,13 @@ pub(crate) fn sealed_box(bytes: &[u8]) -> bool {
     let least = [CHEAP.memory_kib, CHEAP.passes, CHEAP.lanes];
     let numbers = cheap.get_mut(1..13).unwrap_or_default();
     let mut beyond = false;
-    for ((number, limit), least) in numbers.as_chunks_mut::<4>().0.iter_mut().zip(limits).zip(least) {
+    for ((number, limit), least) in numbers
+        .as_chunks_mut::<4>()
+        .0
+        .iter_mut()
+        .zip(limits)
+        .zip(least)
+    {
         let found = u32::from_le_bytes(*number);
         beyond |= found > limit;
         if (least..=limit).contains(&found) {
@@ -46,7 +52,10 @@ pub(crate) fn sealed_box(bytes: &[u8]) -> bool {
             true
         }
         Err(error) => {
-            assert!(!beyond || error != SealError::Refused, "a box beyond the limits was tried");
+            assert!(
+                !beyond || error != SealError::Refused,
+                "a box beyond the limits was tried"
+            );
             false
         }
     }
