@@ -190,7 +190,7 @@ impl Handshake {
             Role::Responder => None,
         };
         let resolver = Resolver::new(ephemeral, HybridKem::new(kem, key));
-        let builder = Builder::with_resolver(parameters(), Box::new(resolver))
+        let builder = Builder::with_resolver(parameters(PROTOCOL_NAME), Box::new(resolver))
             .local_private_key(static_key.as_bytes());
         let state = builder.and_then(|builder| match role {
             Role::Initiator => builder.build_initiator(),
@@ -363,7 +363,7 @@ impl fmt::Debug for SessionKeys {
 
 /// The parameters of the suite. `snow` cannot parse its name, which is only hashed; the choice of a
 /// KEM only says that there is one, and the resolver gives ML-KEM-768 for it.
-fn parameters() -> NoiseParams {
+pub(super) fn parameters(name: &str) -> NoiseParams {
     let handshake = HandshakeChoice {
         pattern: HandshakePattern::XX,
         modifiers: HandshakeModifierList {
@@ -371,7 +371,7 @@ fn parameters() -> NoiseParams {
         },
     };
     NoiseParams::new(
-        PROTOCOL_NAME.to_owned(),
+        name.to_owned(),
         BaseChoice::Noise,
         handshake,
         DHChoice::Curve25519,

@@ -180,3 +180,120 @@ impl fmt::Debug for Direction {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pair() -> (SendingHalf, ReceivingHalf) {
+        let direction = || Direction::new(Aead::new(&[7; Aead::KEY_LENGTH]).unwrap());
+        (SendingHalf(direction()), ReceivingHalf(direction()))
+    }
+
+    fn frame(sending: &mut SendingHalf, plaintext: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        sending.encrypt(plaintext, &mut out).unwrap();
+        out
+    }
+
+    /// The direction is over, and takes not even what would have been right.
+    fn assert_ended(receiving: &mut ReceivingHalf) {
+        let mut frame = [0; TAG_LENGTH];
+        assert_eq!(receiving.decrypt(&mut frame), Err(FrameError::Ended));
+    }
+
+    #[test]
+    fn frames_are_appended_and_the_largest_fits() {
+        let (mut sending, mut receiving) = pair();
+        let mut out = vec![1, 2, 3];
+        sending.encrypt(&[], &mut out).unwrap();
+        assert_eq!((out.len(), &out[..3]), (3 + TAG_LENGTH, &[1, 2, 3][..]));
+        assert_eq!(receiving.decrypt(&mut out[3..]).unwrap(), b"");
+        let largest = vec![9; MAX_PLAINTEXT];
+        let mut made = frame(&mut sending, &largest);
+        assert_eq!(made.len(), MAX_FRAME);
+        assert_eq!(receiving.decrypt(&mut made).unwrap(), largest);
+    }
+
+    #[test]
+    fn a_frame_of_an_impossible_length_changes_nothing() {
+        let (mut sending, mut receiving) = pair();
+        let mut out = vec![1];
+        let long = vec![0; MAX_PLAINTEXT + 1];
+        let error = sending.encrypt(&long, &mut out);
+        assert_eq!(error, Err(FrameError::TooLong(MAX_PLAINTEXT + 1)));
+        assert_eq!(out, [1]);
+        for length in [0, TAG_LENGTH - 1, MAX_FRAME + 1] {
+            let error = receiving.decrypt(&mut vec![0; length]).unwrap_err();
+            assert_eq!(error, FrameError::Length(length));
+        }
+        let mut first = frame(&mut sending, b"first");
+        assert_eq!(receiving.decrypt(&mut first).unwrap(), b"first");
+    }
+
+    #[test]
+    fn a_changed_frame_ends_its_direction() {
+        for bit in 0..("first".len() + TAG_LENGTH) * 8 {
+            let (mut sending, mut receiving) = pair();
+            let mut first = frame(&mut sending, b"first");
+            first[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(receiving.decrypt(&mut first), Err(FrameError::Decrypt));
+            assert_ended(&mut receiving);
+        }
+    }
+
+    #[test]
+    fn a_repeated_missing_moved_or_truncated_frame_ends_its_direction() {
+        let (mut sending, mut receiving) = pair();
+        let first = frame(&mut sending, b"first");
+        receiving.decrypt(&mut first.clone()).unwrap();
+        let mut again = first.clone();
+        assert_eq!(receiving.decrypt(&mut again), Err(FrameError::Decrypt));
+        assert_ended(&mut receiving);
+
+        let (_, mut receiving) = pair();
+        let mut second = frame(&mut sending, b"second");
+        assert_eq!(receiving.decrypt(&mut second), Err(FrameError::Decrypt));
+        assert_ended(&mut receiving);
+
+        let (_, mut receiving) = pair();
+        let mut truncated = first[..first.len() - 1].to_vec();
+        assert_eq!(receiving.decrypt(&mut truncated), Err(FrameError::Decrypt));
+        assert_ended(&mut receiving);
+    }
+
+    #[test]
+    fn a_direction_ends_before_its_nonces_do() {
+        let (mut sending, mut receiving) = pair();
+        sending.0.nonce = RESERVED_NONCE - 1;
+        receiving.0.nonce = RESERVED_NONCE - 1;
+        let mut last = frame(&mut sending, b"last");
+        assert_eq!(receiving.decrypt(&mut last).unwrap(), b"last");
+        let mut out = Vec::new();
+        let error = sending.encrypt(b"one more", &mut out);
+        assert_eq!((error, out.len()), (Err(FrameError::Exhausted), 0));
+        assert_eq!(receiving.decrypt(&mut last), Err(FrameError::Exhausted));
+        assert_eq!(sending.0.nonce, RESERVED_NONCE);
+    }
+
+    proptest! {
+        #[test]
+        fn any_sequence_of_messages_arrives(
+            messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..500), 0..20)
+        ) {
+            let (mut sending, mut receiving) = pair();
+            for message in messages {
+                let mut made = frame(&mut sending, &message);
+                prop_assert_eq!(receiving.decrypt(&mut made).unwrap(), message);
+            }
+        }
+
+        #[test]
+        fn any_other_bytes_are_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..500)) {
+            let (_, mut receiving) = pair();
+            prop_assert!(receiving.decrypt(&mut bytes).is_err());
+        }
+    }
+}
