@@ -1,7 +1,9 @@
 //! The settings of a node, and `decube.toml`, which holds them.
 //!
 //! ```toml
-//! listen = ["/ip4/0.0.0.0/tcp/7070", "/ip4/0.0.0.0/udp/7070/quic-v1"]
+//! listen = ["/ip4/0.0.0.0/tcp/7070"]
+//! channel = "require"
+//! allowed_peers = ["12D3Koo..."]
 //! bootstrap = ["/ip4/192.0.2.7/tcp/7070/p2p/12D3Koo..."]
 //! mdns = false
 //! log = "info"
@@ -33,16 +35,16 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use libp2p::Multiaddr;
+use libp2p::{Multiaddr, PeerId};
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::network::Limits;
+use crate::network::{Limits, channel::Policy};
 
 /// The name of the settings in a data directory.
 pub const SETTINGS_FILE: &str = "decube.toml";
 
-/// Where a node listens when nothing is said.
+/// Where a node listens when nothing is said; by QUIC only where classic connections are taken.
 const DEFAULT_LISTEN: [&str; 2] = ["/ip4/0.0.0.0/tcp/7070", "/ip4/0.0.0.0/udp/7070/quic-v1"];
 /// What is logged when nothing is said. Gossipsub warns of what is normal here, that another node said the
 /// same first; Automerge logs errors for files that a user gave.
@@ -56,6 +58,8 @@ const INTERVALS_MS: Range<u64> = 100..3_600_001;
 const MAX_FILE: u64 = 1 << 20;
 /// The most addresses in one list.
 const MAX_ADDRESSES: usize = 64;
+/// The most peers in the allow-list: more than a node is ever connected with.
+const MAX_ALLOWED: usize = 1024;
 
 /// The settings of a node, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +68,10 @@ pub struct Settings {
     pub listen: Vec<Multiaddr>,
     /// Peers to start from, besides those of the network file.
     pub bootstrap: Vec<Multiaddr>,
+    /// Which channels there are.
+    pub channel: Policy,
+    /// Who may connect besides the validators and replicas; everyone when nothing is said.
+    pub allowed_peers: Option<Vec<PeerId>>,
     /// Whether to look for peers by multicast DNS.
     pub mdns: bool,
     /// Where the control API listens on TCP, if at all.
@@ -83,6 +91,10 @@ pub struct Overrides {
     pub listen: Option<Vec<Multiaddr>>,
     /// Peers to start from, besides those of the network file.
     pub bootstrap: Option<Vec<Multiaddr>>,
+    /// Which channels there are.
+    pub channel: Option<Policy>,
+    /// Who may connect besides the validators and replicas.
+    pub allowed_peers: Option<Vec<PeerId>>,
     /// Whether to look for peers by multicast DNS.
     pub mdns: Option<bool>,
     /// Where the control API listens on TCP.
@@ -148,12 +160,22 @@ impl Settings {
         {
             return Err(SettingsError::ApiNotLoopback(address));
         }
-        let default_listen = || DEFAULT_LISTEN.iter().filter_map(|text| text.parse().ok());
+        let channel = first(said, |o| &o.channel).unwrap_or_default();
+        let listen_count = match channel {
+            Policy::Require => 1,
+            Policy::Prefer => DEFAULT_LISTEN.len(),
+        };
+        let default_listen = || {
+            let texts = DEFAULT_LISTEN.iter().take(listen_count);
+            texts.filter_map(|text| text.parse().ok())
+        };
         let default = Limits::default();
         let memory = first(said, |o| &o.memory_mib).and_then(|mib| usize::try_from(mib).ok());
         Ok(Self {
             listen: first(said, |o| &o.listen).unwrap_or_else(|| default_listen().collect()),
             bootstrap: first(said, |o| &o.bootstrap).unwrap_or_default(),
+            channel,
+            allowed_peers: first(said, |o| &o.allowed_peers),
             mdns: first(said, |o| &o.mdns).unwrap_or_default(),
             api_tcp,
             anti_entropy_interval: first(said, |o| &o.anti_entropy_interval)
@@ -177,6 +199,8 @@ impl Settings {
 struct File {
     listen: Option<Vec<Spanned<String>>>,
     bootstrap: Option<Vec<Spanned<String>>>,
+    channel: Option<Spanned<String>>,
+    allowed_peers: Option<Vec<Spanned<String>>>,
     mdns: Option<bool>,
     log: Option<Spanned<String>>,
     anti_entropy_interval_ms: Option<Spanned<u64>>,
@@ -250,6 +274,11 @@ impl Overrides {
         Ok(Self {
             listen: source.addresses("listen", file.listen)?,
             bootstrap: source.bootstrap(file.bootstrap)?,
+            channel: file
+                .channel
+                .map(|channel| source.parse("channel", channel, POLICY))
+                .transpose()?,
+            allowed_peers: source.list("allowed_peers", file.allowed_peers, MAX_ALLOWED, PEER)?,
             mdns: file.mdns,
             api_tcp: file
                 .api
@@ -271,6 +300,8 @@ impl Overrides {
     }
 }
 
+const POLICY: &str = "\"require\" (post-quantum only) or \"prefer\" (classic for light service)";
+const PEER: &str = "a peer id such as 12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf";
 const SOCKET: &str = "an address and port such as 127.0.0.1:7071";
 const MULTIADDR: &str = "an address such as /ip4/0.0.0.0/tcp/7070 or /ip4/0.0.0.0/udp/7070/quic-v1";
 
@@ -306,21 +337,32 @@ impl Source<'_> {
         }
     }
 
+    /// A list of at most `most` values, each being what is `wanted`.
+    fn list<T: FromStr>(
+        &self,
+        name: &str,
+        texts: Option<Vec<Spanned<String>>>,
+        most: usize,
+        wanted: &str,
+    ) -> Result<Option<Vec<T>>, SettingsError> {
+        let Some(texts) = texts else { return Ok(None) };
+        if let Some(first_beyond) = texts.get(most) {
+            let message = format!("{name} has more than {most} entries");
+            return Err(self.error(first_beyond.span(), message));
+        }
+        texts
+            .into_iter()
+            .map(|text| self.parse(name, text, wanted))
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
     fn addresses(
         &self,
         name: &str,
         texts: Option<Vec<Spanned<String>>>,
     ) -> Result<Option<Vec<Multiaddr>>, SettingsError> {
-        let Some(texts) = texts else { return Ok(None) };
-        if let Some(first_beyond) = texts.get(MAX_ADDRESSES) {
-            let message = format!("{name} has more than {MAX_ADDRESSES} addresses");
-            return Err(self.error(first_beyond.span(), message));
-        }
-        texts
-            .into_iter()
-            .map(|text| self.parse(name, text, MULTIADDR))
-            .collect::<Result<_, _>>()
-            .map(Some)
+        self.list(name, texts, MAX_ADDRESSES, MULTIADDR)
     }
 
     fn bootstrap(
@@ -395,10 +437,21 @@ mod tests {
     #[test]
     fn everything_may_be_left_out() {
         let settings = Settings::resolve(&[parse("").unwrap()]).unwrap();
-        assert_eq!(settings.listen.len(), 2);
+        assert_eq!(settings.listen, ["/ip4/0.0.0.0/tcp/7070".parse().unwrap()]);
+        assert_eq!(
+            (settings.channel, settings.allowed_peers),
+            (Policy::Require, None)
+        );
         assert_eq!(settings.anti_entropy_interval, Duration::from_secs(10));
         assert_eq!(settings.limits, Limits::default());
         assert_eq!((settings.api_tcp, settings.mdns), (None, false));
+    }
+
+    #[test]
+    fn where_classic_connections_are_taken_quic_is_listened_on() {
+        let settings = Settings::resolve(&[parse("channel = \"prefer\"").unwrap()]).unwrap();
+        assert_eq!(settings.channel, Policy::Prefer);
+        assert_eq!(settings.listen.len(), 2);
     }
 
     #[test]
@@ -430,6 +483,8 @@ mod tests {
             ("[limits]\n\nmemory_mib = 1", 3, "memory_mib"),
             ("bootstrap = [\"/ip4/192.0.2.7/tcp/7070\"]", 1, "/p2p/"),
             ("listen = [", 1, ""),
+            ("mdns = true\nchannel = \"classic\"", 2, "prefer"),
+            ("allowed_peers = [\"bob\"]", 1, "12D3Koo"),
         ] {
             let error = parse(text).unwrap_err();
             let SettingsError::Setting {

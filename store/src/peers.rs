@@ -1,7 +1,7 @@
 //! The address book, and peers that are refused.
 
 use decube_protocols::types::{PeerId, Timestamp};
-use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Fault, StoreError, Work};
@@ -29,12 +29,17 @@ pub struct KnownPeer {
     pub addresses: Vec<String>,
     /// When it was last connected.
     pub last_seen: Timestamp,
+    /// When it first used the post-quantum channel, if it has. It is never lost but with the peer.
+    pub post_quantum_since: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Row {
     addresses: Vec<String>,
     last_seen: Timestamp,
+    /// Absent from rows of peers that have not, and passed over by readers that do not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    post_quantum_since: Option<Timestamp>,
 }
 
 fn parse_peer(text: &str) -> Work<PeerId> {
@@ -47,15 +52,21 @@ fn parse_row(text: &str) -> Work<Row> {
         .map_err(|error| Fault::Damaged(format!("a row of table known_peers: {error}")))
 }
 
-/// Notes peers, replacing what was known of each.
+/// Notes peers, replacing the addresses that were known of each.
 pub(crate) fn remember(transaction: &WriteTransaction, peers: &[KnownPeer]) -> Work<()> {
     let mut known = transaction.open_table(KNOWN_PEERS)?;
     for KnownPeer {
         peer,
         addresses,
         last_seen,
+        post_quantum_since,
     } in peers
     {
+        let name = peer.to_base58();
+        let kept = match known.get(name.as_str())? {
+            Some(row) => parse_row(row.value())?.post_quantum_since,
+            None => None,
+        };
         let addresses = addresses
             .iter()
             .filter(|address| address.len() <= MAX_ADDRESS);
@@ -63,10 +74,37 @@ pub(crate) fn remember(transaction: &WriteTransaction, peers: &[KnownPeer]) -> W
         let text = serde_json::to_string(&Row {
             addresses,
             last_seen: *last_seen,
+            post_quantum_since: kept.or(*post_quantum_since),
         })
         .map_err(|error| Fault::Damaged(format!("an address book entry: {error}")))?;
-        known.insert(peer.to_base58().as_str(), text.as_str())?;
+        known.insert(name.as_str(), text.as_str())?;
     }
+    make_room(&mut known)
+}
+
+/// Notes that peers have used the post-quantum channel, and keeps what was known of each.
+pub(crate) fn pin(transaction: &WriteTransaction, peers: &[PeerId], when: Timestamp) -> Work<()> {
+    let mut known = transaction.open_table(KNOWN_PEERS)?;
+    for peer in peers {
+        let name = peer.to_base58();
+        let mut row = match known.get(name.as_str())? {
+            Some(row) => parse_row(row.value())?,
+            None => Row {
+                addresses: Vec::new(),
+                last_seen: when,
+                post_quantum_since: None,
+            },
+        };
+        row.post_quantum_since.get_or_insert(when);
+        let text = serde_json::to_string(&row)
+            .map_err(|error| Fault::Damaged(format!("an address book entry: {error}")))?;
+        known.insert(name.as_str(), text.as_str())?;
+    }
+    make_room(&mut known)
+}
+
+/// Lets those go that were not seen for longest, when there are too many.
+fn make_room(known: &mut Table<'_, &'static str, &'static str>) -> Work<()> {
     let excess = usize::try_from(known.len()?)
         .unwrap_or(usize::MAX)
         .saturating_sub(MAX_PEERS);
@@ -100,11 +138,13 @@ pub(crate) fn known(transaction: &ReadTransaction) -> Work<Vec<KnownPeer>> {
         let Row {
             addresses,
             last_seen,
+            post_quantum_since,
         } = parse_row(text.value())?;
         Ok(KnownPeer {
             peer: parse_peer(peer.value())?,
             addresses,
             last_seen,
+            post_quantum_since,
         })
     });
     rows.collect()

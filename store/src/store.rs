@@ -310,8 +310,8 @@ impl Store {
         self.0.state.read(events::last_cursor)
     }
 
-    /// Notes peers in the address book in one durable write transaction, replacing what was known of
-    /// each.
+    /// Notes peers in the address book in one durable write transaction, replacing the addresses that
+    /// were known of each.
     ///
     /// # Errors
     /// When the disk fails. Nothing is written afterwards.
@@ -321,6 +321,19 @@ impl Store {
         }
         self.0
             .write_state(|transaction| peers::remember(transaction, peers))
+    }
+
+    /// Notes in the address book, in one durable write transaction, that peers have used the
+    /// post-quantum channel.
+    ///
+    /// # Errors
+    /// When the disk fails. Nothing is written afterwards.
+    pub fn pin_peers(&self, peers: &[PeerId], when: Timestamp) -> Result<(), StoreError> {
+        if peers.is_empty() {
+            return Ok(());
+        }
+        self.0
+            .write_state(|transaction| peers::pin(transaction, peers, when))
     }
 
     /// Takes a peer out of the address book.

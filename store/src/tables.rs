@@ -142,7 +142,7 @@ tables! {
     EVENTS = "events", "The newest events, for those who follow with a cursor.",
         u64 ["cursor"] => &'static str ["JSON"];
     KNOWN_PEERS = "known_peers", "The address book.",
-        &'static str ["peer id"] => &'static str ["JSON: multiaddresses, when last seen"];
+        &'static str ["peer id"] => &'static str ["JSON: multiaddresses, when last seen, since when post-quantum (if so)"];
     BANNED_PEERS = "banned_peers", "Peers that are refused.",
         &'static str ["peer id"] => u64 ["milliseconds since 1970 of the ban"];
 }

@@ -84,6 +84,8 @@ impl Flags {
         Ok(Overrides {
             listen: parse("--listen", self.listen.as_ref())?,
             bootstrap: parse("--bootstrap", self.bootstrap.as_ref())?,
+            channel: None,
+            allowed_peers: None,
             mdns: self.mdns,
             api_tcp: self.api_tcp,
             api_remote: self.api_remote,

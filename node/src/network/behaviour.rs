@@ -11,10 +11,11 @@ use libp2p::{
 };
 
 use super::{
+    channel::{self, PostQuantumOnly, Registry},
     codec::{FrameCodec, MAX_CHAIN_FRAME, MAX_ECHO_FRAME, MAX_SYNC_FRAME, MAX_TRANSACTION_FRAME},
     config::{Config, Limits, StartError},
     consensus,
-    message::{GossipId, Protocol},
+    message::{Audience, GossipId, Protocol},
 };
 
 /// The most bytes of a gossip message with its envelope.
@@ -45,28 +46,33 @@ const GOSSIP_MEMORY: Duration = Duration::from_secs(120);
 /// The domain of the digest that is a gossip message's id.
 const GOSSIP_DOMAIN: &str = "decube/gossip-message/1";
 
-/// All protocols of a node. The order matters: a connection is refused by the first that objects,
-/// so what refuses stands first.
+/// All protocols of a node. The order matters: what is kept to post-quantum connections asks
+/// `channels`, which therefore stands first; and a connection is refused by the first that objects,
+/// so what refuses comes next.
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
+    pub(super) channels: channel::Behaviour,
     pub(super) blocked: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
     pub(super) limits: connection_limits::Behaviour,
     pub(super) memory: memory_connection_limits::Behaviour,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
     pub(super) kademlia: kad::Behaviour<kad::store::MemoryStore>,
-    pub(super) gossip: gossipsub::Behaviour,
-    pub(super) sync: request_response::Behaviour<FrameCodec>,
-    pub(super) transactions: request_response::Behaviour<FrameCodec>,
     pub(super) chain: request_response::Behaviour<FrameCodec>,
     pub(super) echo: request_response::Behaviour<FrameCodec>,
-    pub(super) consensus: consensus::Behaviour,
+    /// The topics that are for everyone.
+    pub(super) headers: gossipsub::Behaviour,
+    /// All other topics.
+    pub(super) gossip: PostQuantumOnly<gossipsub::Behaviour>,
+    pub(super) sync: PostQuantumOnly<request_response::Behaviour<FrameCodec>>,
+    pub(super) transactions: PostQuantumOnly<request_response::Behaviour<FrameCodec>>,
+    pub(super) consensus: PostQuantumOnly<consensus::Behaviour>,
     pub(super) mdns: Toggle<mdns::tokio::Behaviour>,
 }
 
 impl Behaviour {
     /// The protocols of the node that `config` describes.
-    pub(super) fn new(config: &Config) -> Result<Self, StartError> {
+    pub(super) fn new(config: &Config, registry: &Registry) -> Result<Self, StartError> {
         let own = config.keypair.public().to_peer_id();
         let name = |name| config.network.protocol(name);
         let identify = identify::Config::new(config.network.version(), config.keypair.public())
@@ -86,19 +92,24 @@ impl Behaviour {
             true => config.validators.clone(),
             false => Vec::new(),
         };
+        let sync = requests(name("sync")?, MAX_SYNC_FRAME, MAX_STREAMS);
+        let transactions = requests(name("transactions")?, MAX_TRANSACTION_FRAME, MAX_STREAMS);
+        let consensus = consensus::Behaviour::new(name("consensus")?, validators);
         Ok(Self {
+            channels: channel::Behaviour::new(registry.clone()),
             blocked: allow_block_list::Behaviour::default(),
             limits: connection_limits(&config.limits),
             memory: memory_connection_limits::Behaviour::with_max_bytes(config.limits.memory_bytes),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping),
             kademlia: kademlia(own, name("kad")?),
-            gossip: gossip(config)?,
-            sync: requests(name("sync")?, MAX_SYNC_FRAME, MAX_STREAMS),
-            transactions: requests(name("transactions")?, MAX_TRANSACTION_FRAME, MAX_STREAMS),
             chain: requests(name("chain")?, MAX_CHAIN_FRAME, MAX_CHAIN_STREAMS),
             echo: requests(name("echo")?, MAX_ECHO_FRAME, MAX_STREAMS),
-            consensus: consensus::Behaviour::new(name("consensus")?, validators),
+            headers: gossip(config, name("headers")?)?,
+            gossip: PostQuantumOnly::new(gossip(config, name("gossip")?)?, registry.clone()),
+            sync: PostQuantumOnly::new(sync, registry.clone()),
+            transactions: PostQuantumOnly::new(transactions, registry.clone()),
+            consensus: PostQuantumOnly::new(consensus, registry.clone()),
             mdns: mdns.into(),
         })
     }
@@ -109,9 +120,17 @@ impl Behaviour {
         protocol: Protocol,
     ) -> &mut request_response::Behaviour<FrameCodec> {
         match protocol {
-            Protocol::Sync => &mut self.sync,
-            Protocol::Transactions => &mut self.transactions,
+            Protocol::Sync => self.sync.inner(),
+            Protocol::Transactions => self.transactions.inner(),
             Protocol::Chain => &mut self.chain,
+        }
+    }
+
+    /// The behaviour that carries the topics for this audience.
+    pub(super) fn topics(&mut self, audience: Audience) -> &mut gossipsub::Behaviour {
+        match audience {
+            Audience::Everyone => &mut self.headers,
+            Audience::Nodes => self.gossip.inner(),
         }
     }
 }
@@ -162,12 +181,9 @@ fn kademlia(own: PeerId, protocol: StreamProtocol) -> kad::Behaviour<kad::store:
     kademlia
 }
 
-fn gossip(config: &Config) -> Result<gossipsub::Behaviour, StartError> {
+fn gossip(config: &Config, name: StreamProtocol) -> Result<gossipsub::Behaviour, StartError> {
     let settings = gossipsub::ConfigBuilder::default()
-        .protocol_id(
-            config.network.protocol("gossip")?.to_string(),
-            gossipsub::Version::V1_1,
-        )
+        .protocol_id(name.to_string(), gossipsub::Version::V1_1)
         .validation_mode(gossipsub::ValidationMode::Strict)
         .validate_messages()
         .message_id_fn(|message| {

@@ -2,7 +2,9 @@
 
 use std::{fmt, io, str::FromStr};
 
-use libp2p::{Multiaddr, PeerId, StreamProtocol, identity::Keypair};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, identity::Keypair, pnet::PreSharedKey};
+
+use super::channel::{Policy, Rules};
 
 /// The first 16 hexadecimal digits of the network id, which is part of every protocol name, so
 /// that peers of two networks have no protocol in common.
@@ -27,6 +29,11 @@ impl NetworkName {
     /// What identify shows as the protocol version.
     pub(super) fn version(&self) -> String {
         format!("/decube/{}/1", self.0)
+    }
+
+    /// What the protocols of this network begin with.
+    pub(super) fn prefix(&self) -> String {
+        format!("/decube/{}/", self.0)
     }
 
     /// The protocol `name` of this network.
@@ -78,10 +85,36 @@ pub struct Config {
     pub banned: Vec<PeerId>,
     /// The validators of the network; when this node is in it, it keeps a stream to each other.
     pub validators: Vec<PeerId>,
+    /// The replicas that the genesis names. They and the validators are *members*.
+    pub replicas: Vec<PeerId>,
+    /// Which channels there are.
+    pub channel: Policy,
+    /// The key that every node of a private network has, in libp2p's `pnet`.
+    pub preshared_key: Option<PreSharedKey>,
+    /// Who may connect besides the members; everyone when there is no list.
+    pub allowed: Option<Vec<PeerId>>,
+    /// The peers that have used the post-quantum channel, as they were kept.
+    pub pinned: Vec<PeerId>,
     /// Whether to look for peers on the local network by multicast DNS.
     pub mdns: bool,
     /// How much the network may take.
     pub limits: Limits,
+}
+
+impl Config {
+    /// What the channels are allowed.
+    pub(super) fn rules(&self) -> Rules {
+        let members = self.validators.iter().chain(&self.replicas);
+        Rules {
+            policy: self.channel,
+            preshared_key: self.preshared_key,
+            members: members.copied().collect(),
+            allowed: self
+                .allowed
+                .as_ref()
+                .map(|list| list.iter().copied().collect()),
+        }
+    }
 }
 
 /// How many connections there may be, and up to which memory new ones are taken.
@@ -127,6 +160,16 @@ pub enum StartError {
          another port"
     )]
     PortInUse {
+        /// The address.
+        address: Multiaddr,
+    },
+    /// QUIC is excluded, as nobody can see whether it is post-quantum, and it takes no pre-shared
+    /// key.
+    #[error(
+        "cannot listen on {address}: QUIC is off where the post-quantum channel is required or a \
+         pre-shared key is set; take the address out of `listen`, or set channel = \"prefer\""
+    )]
+    QuicExcluded {
         /// The address.
         address: Multiaddr,
     },

@@ -10,7 +10,7 @@ use std::{
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol, swarm::ConnectionId};
 use tokio::task::AbortHandle;
 
-use super::{backoff::Backoff, message::PeerInfo};
+use super::{backoff::Backoff, channel::Channel, message::PeerInfo};
 
 /// A peer that has not shown by then that it is of this network is disconnected. A round trip
 /// suffices; the rest is for a busy machine.
@@ -23,6 +23,9 @@ pub(super) struct Connection {
     pub(super) address: Multiaddr,
     /// Whether this node dialled.
     pub(super) outbound: bool,
+    /// What encrypts it.
+    pub(super) channel: Channel,
+    pub(super) since: Instant,
 }
 
 /// The outbound consensus stream to a peer.
@@ -49,6 +52,9 @@ pub(super) struct Peer {
     pub(super) connections: BTreeMap<ConnectionId, Connection>,
     /// Whether it has shown that it is of this network.
     pub(super) confirmed: bool,
+    /// Whether the node was told that it is connected. Invariant: it is confirmed then, and has a
+    /// post-quantum connection.
+    pub(super) announced: bool,
     pub(super) since: Instant,
     pub(super) agent: String,
     pub(super) round_trip: Option<Duration>,
@@ -63,6 +69,7 @@ impl Peer {
         Self {
             connections: BTreeMap::new(),
             confirmed: false,
+            announced: false,
             since: now,
             agent: String::new(),
             round_trip: None,
@@ -81,8 +88,17 @@ impl Peer {
         }
     }
 
+    /// The connection that is used for what is kept to post-quantum connections.
+    pub(super) fn post_quantum(&self) -> Option<ConnectionId> {
+        let mut connections = self.connections.iter();
+        let found = connections.find(|(_, it)| it.channel.is_post_quantum());
+        found.map(|(id, _)| *id)
+    }
+
     /// What is shown of the peer.
     pub(super) fn info(&self, peer: PeerId, validator: bool, now: Instant) -> PeerInfo {
+        let connections = self.connections.values();
+        let least = connections.min_by_key(|it| (it.channel, it.since));
         PeerInfo {
             peer,
             addresses: self
@@ -99,6 +115,9 @@ impl Peer {
             agent: self.agent.clone(),
             round_trip: self.round_trip,
             connected_for: now.saturating_duration_since(self.since),
+            // A peer has a connection as long as it is listed.
+            channel: least.map_or(Channel::Quic, |it| it.channel),
+            channel_for: least.map_or(Duration::ZERO, |it| now.saturating_duration_since(it.since)),
         }
     }
 
@@ -184,6 +203,8 @@ mod tests {
         let connection = Connection {
             address: address.parse().unwrap(),
             outbound: false,
+            channel: Channel::PostQuantum,
+            since: peer.since,
         };
         peer.connections
             .insert(ConnectionId::new_unchecked(1), connection);

@@ -7,6 +7,7 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    channel::{ChannelCounts, Policy, Reports},
     config::{Config, StartError},
     consensus::Links,
     message::{
@@ -45,6 +46,8 @@ pub struct NetworkHandle {
     commands: mpsc::Sender<Command>,
     links: Links,
     counters: Counters,
+    policy: Policy,
+    reports: Reports,
 }
 
 /// Starts the network of a node. Must be called inside a tokio runtime with IO and time.
@@ -57,7 +60,16 @@ pub fn spawn(config: Config) -> Result<(NetworkHandle, Inboxes), StartError> {
     let links = Links::new(own, &config.validators);
     let counters = Counters::default();
     let (commands, receiver) = mpsc::channel(COMMANDS);
-    let (network, inboxes) = swarm::Network::new(config, links.clone(), &counters, receiver)?;
+    let policy = config.channel;
+    let (reports, refusals) = Reports::new();
+    let ways = swarm::Ways {
+        links: links.clone(),
+        counters: counters.clone(),
+        commands: receiver,
+        reports: reports.clone(),
+        refusals,
+    };
+    let (network, inboxes) = swarm::Network::new(config, ways)?;
     tokio::spawn(network.run());
     Ok((
         NetworkHandle {
@@ -65,6 +77,8 @@ pub fn spawn(config: Config) -> Result<(NetworkHandle, Inboxes), StartError> {
             commands,
             links,
             counters,
+            policy,
+            reports,
         },
         inboxes,
     ))
@@ -109,6 +123,16 @@ impl NetworkHandle {
     /// The bytes that went over the wire so far.
     pub fn traffic(&self) -> Traffic {
         self.counters.read()
+    }
+
+    /// Which channels this node takes part in.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    /// How many connections were made, by channel, and refused so far.
+    pub fn channels(&self) -> ChannelCounts {
+        self.reports.counts()
     }
 
     /// The connected peers.

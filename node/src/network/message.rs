@@ -6,6 +6,8 @@ use bytes::Bytes;
 use libp2p::{Multiaddr, PeerId, request_response::ResponseChannel};
 use tokio::sync::oneshot;
 
+use super::channel::{Channel, RefusalKind};
+
 /// A protocol of requests and responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protocol {
@@ -34,6 +36,20 @@ pub enum Lane {
     Consensus,
     /// Collections and documents.
     Documents,
+}
+
+/// Whom a topic is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Audience {
+    /// Every peer, also on a classic connection.
+    Everyone,
+    /// Nodes, on post-quantum connections only.
+    Nodes,
+}
+
+impl Audience {
+    /// All audiences.
+    pub(super) const ALL: [Self; 2] = [Self::Everyone, Self::Nodes];
 }
 
 /// How urgent a frame to a validator is; the smaller goes first.
@@ -70,7 +86,7 @@ pub enum Command {
         /// The answer.
         body: Bytes,
     },
-    /// Publish on a topic. Two messages with the same bytes on the same topic are one message, so
+    /// Publish on a topic, to the audience it was subscribed with. Two messages with the same bytes on the same topic are one message, so
     /// a message that must be seen again needs something that makes it unique.
     Publish {
         /// The topic's name.
@@ -84,6 +100,8 @@ pub enum Command {
         topic: String,
         /// The inbox that gets its messages.
         lane: Lane,
+        /// Whom the topic is for.
+        audience: Audience,
     },
     /// Leave a topic.
     Unsubscribe(String),
@@ -166,6 +184,34 @@ pub enum Event {
         /// Why.
         reason: Refusal,
     },
+    /// Bookkeeping: a connection was refused before it could carry anything. All refusals are
+    /// counted ([`super::NetworkHandle::channels`]); only the first ones of a second are reported.
+    ConnectionRefused {
+        /// Who it was, when the handshake came so far.
+        peer: Option<PeerId>,
+        /// The remote address.
+        address: Multiaddr,
+        /// Whether this node dialled.
+        outbound: bool,
+        /// The kind of reason.
+        kind: RefusalKind,
+        /// Which check failed.
+        reason: String,
+    },
+    /// Bookkeeping: a peer has connected by a channel that is not post-quantum.
+    ClassicConnection {
+        /// The peer.
+        peer: PeerId,
+        /// The remote address.
+        address: Multiaddr,
+        /// Whether this node dialled.
+        outbound: bool,
+        /// The channel.
+        channel: Channel,
+    },
+    /// Bookkeeping: a peer has used the post-quantum channel, and is refused by any other from now
+    /// on. To be kept.
+    Pinned(PeerId),
     /// Bookkeeping: a peer broke a rule of the wire and was disconnected or cut off.
     Misbehaved {
         /// The peer.
@@ -282,7 +328,7 @@ impl Penalty {
     }
 }
 
-/// Why a peer is refused.
+/// Why a peer is refused after it has connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// It is of another network, or of none.
@@ -376,6 +422,10 @@ pub struct PeerInfo {
     pub round_trip: Option<Duration>,
     /// How long it has been connected.
     pub connected_for: Duration,
+    /// What encrypts its connections; the least, when they differ.
+    pub channel: Channel,
+    /// How long the connection with that channel has stood.
+    pub channel_for: Duration,
 }
 
 /// How many bytes went over the wire since the start: over TCP all bytes of the connections, with

@@ -10,7 +10,7 @@
 //! another.
 //!
 //! # Protocols
-//! `/decube/<network>/{kad,gossip,sync,transactions,chain,echo,consensus}/1`, where `<network>` is
+//! `/decube/<network>/{kad,gossip,headers,sync,transactions,chain,echo,consensus}/1`, where `<network>` is
 //! [`NetworkName`]. Peers of two networks therefore share only identify and ping; identify carries
 //! `/decube/<network>/1` as its protocol version, and a peer that shows another one is
 //! disconnected and its addresses are forgotten.
@@ -36,6 +36,7 @@
 mod backoff;
 mod behaviour;
 mod book;
+pub mod channel;
 mod codec;
 mod config;
 mod connections;
@@ -50,8 +51,8 @@ mod transport;
 pub use config::{Config, InvalidNetworkName, Limits, NetworkName, StartError};
 pub use handle::{Inboxes, NetworkHandle, Stopped, spawn};
 pub use message::{
-    Acceptance, Command, DialError, Event, GossipId, Lane, Misbehaviour, PeerInfo, Penalty,
-    PingError, Priority, Protocol, Refusal, RequestError, ResponseToken, Traffic,
+    Acceptance, Audience, Command, DialError, Event, GossipId, Lane, Misbehaviour, PeerInfo,
+    Penalty, PingError, Priority, Protocol, Refusal, RequestError, ResponseToken, Traffic,
 };
 
 pub use behaviour::MAX_GOSSIP_MESSAGE;

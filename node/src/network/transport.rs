@@ -1,4 +1,5 @@
-//! The transports: TCP with libp2p's Noise and yamux, and QUIC; both count their bytes.
+//! The transports: TCP with a channel ([`super::channel`]) and yamux, and, where it is not excluded,
+//! QUIC. Both count their bytes.
 
 use std::{
     io,
@@ -8,25 +9,22 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
 };
 
-use futures::{AsyncRead, AsyncWrite, future::Either};
+use futures::{AsyncRead, AsyncWrite, FutureExt, future::ready};
 use libp2p::{
-    PeerId, Transport,
+    Transport,
     core::{
         muxing::{StreamMuxer, StreamMuxerBox, StreamMuxerEvent},
-        transport::Boxed,
-        upgrade::Version,
+        transport::{Boxed, timeout::TransportTimeout},
     },
-    identity::Keypair,
-    noise, quic, tcp, yamux,
+    quic, tcp,
 };
 
-use super::{config::StartError, message::Traffic};
-
-/// The longest handshake of a connection over TCP: encryption and multiplexing.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+use super::{
+    channel::{self, Channel, Gate, Registry, Upgraded, Watched, judge_quic, upgrade},
+    message::Traffic,
+};
 
 /// Counts the bytes of all connections.
 #[derive(Clone, Debug, Default)]
@@ -48,40 +46,47 @@ impl Counters {
     }
 }
 
-/// Builds the transport of a node with this key.
-pub(super) fn build(
-    keypair: &Keypair,
-    counters: &Counters,
-) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError> {
-    let noise =
-        noise::Config::new(keypair).map_err(|error| StartError::Setup(error.to_string()))?;
-    let for_tcp = counters.clone();
-    let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true))
-        .map(move |stream, _| Counted {
-            inner: stream,
-            counters: for_tcp,
-        })
-        .upgrade(Version::V1Lazy)
-        .authenticate(noise)
-        .multiplex(yamux::Config::default())
-        .timeout(HANDSHAKE_TIMEOUT);
-    let for_quic = counters.clone();
-    let quic = quic::tokio::Transport::new(quic::Config::new(keypair)).map(
-        move |(peer, connection), _| {
-            (
+/// Builds the transport of a node: every connection passes `gate`, and `registry` knows its channel.
+pub(super) fn build(gate: &Arc<Gate>, registry: &Registry, counters: &Counters) -> Watched {
+    let tcp = tcp(Arc::clone(gate), counters.clone());
+    let either = match gate.has_quic() {
+        false => tcp,
+        true => quic(Arc::clone(gate), counters.clone())
+            .or_transport(tcp)
+            .map(|either, _| either.into_inner())
+            .boxed(),
+    };
+    Watched::new(either, Arc::clone(gate), registry.clone())
+}
+
+fn tcp(gate: Arc<Gate>, counters: Counters) -> Boxed<Upgraded> {
+    let sockets =
+        tcp::tokio::Transport::new(tcp::Config::new().nodelay(true)).map(move |stream, _| {
+            Counted {
+                inner: stream,
+                counters,
+            }
+        });
+    TransportTimeout::with_outgoing_timeout(sockets, channel::HANDSHAKE_TIMEOUT)
+        .and_then(move |stream, endpoint| upgrade(gate, stream, endpoint).boxed())
+        .boxed()
+}
+
+fn quic(gate: Arc<Gate>, counters: Counters) -> Boxed<Upgraded> {
+    let config = quic::Config::new(gate.identity());
+    quic::tokio::Transport::new(config)
+        .and_then(move |(peer, connection), endpoint| {
+            let judged = judge_quic(&gate, peer, &endpoint);
+            ready(judged.map(|()| Upgraded {
                 peer,
-                CountedMuxer {
+                muxer: StreamMuxerBox::new(CountedMuxer {
                     connection,
-                    counters: for_quic,
-                },
-            )
-        },
-    );
-    let both = quic.or_transport(tcp).map(|either, _| match either {
-        Either::Left((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
-        Either::Right((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
-    });
-    Ok(both.boxed())
+                    counters,
+                }),
+                channel: Channel::Quic,
+            }))
+        })
+        .boxed()
 }
 
 /// A byte stream that counts.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use decube_crypto::{SecretKey, ValidatorSecret};
-use decube_protocols::types::Genesis;
+use decube_protocols::types::{Genesis, PeerId};
 use decube_store::Store;
-use libp2p::Multiaddr;
+use libp2p::{Multiaddr, pnet::PreSharedKey};
 
-use crate::network::Limits;
+use crate::network::{Limits, channel::Policy};
 
 /// Everything that a node needs: no part of it reads files or the environment by itself, except
 /// through the store.
@@ -27,6 +27,12 @@ pub struct NodeConfig {
     pub listen: Vec<Multiaddr>,
     /// Peers to start from, each address ending in `/p2p/<peer id>`.
     pub bootstrap: Vec<Multiaddr>,
+    /// Which channels there are.
+    pub channel: Policy,
+    /// The key that every node of a private network has.
+    pub preshared_key: Option<PreSharedKey>,
+    /// Who may connect besides the members of the genesis; everyone when there is no list.
+    pub allowed: Option<Vec<PeerId>>,
     /// Whether to look for peers by multicast DNS.
     pub mdns: bool,
     /// How much the network may take.

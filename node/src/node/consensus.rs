@@ -263,6 +263,9 @@ impl Worker {
             | Event::AddressLearned { .. }
             | Event::Refused { .. }
             | Event::Misbehaved { .. }
+            | Event::ConnectionRefused { .. }
+            | Event::ClassicConnection { .. }
+            | Event::Pinned(_)
             | Event::Subscribed { .. } => Ok(()),
         }
     }

@@ -25,7 +25,8 @@ use super::consensus;
 use super::requests::{Asker, Open, Origin, failure};
 use super::topics::Topics;
 use crate::network::{
-    Acceptance, Command, Event, Lane, NetworkHandle, Penalty, Protocol, RequestError, ResponseToken,
+    Acceptance, Audience, Command, Event, Lane, NetworkHandle, Penalty, Protocol, RequestError,
+    ResponseToken,
 };
 
 /// What other parts of the node hand to this worker.
@@ -154,6 +155,7 @@ impl Worker {
                     let subscribe = Command::Subscribe {
                         topic,
                         lane: Lane::Documents,
+                        audience: Audience::Nodes,
                     };
                     // The node is ending when this fails.
                     let _stopped = network.command(subscribe).await;
@@ -198,6 +200,9 @@ impl Worker {
             | Event::AddressLearned { .. }
             | Event::Refused { .. }
             | Event::Misbehaved { .. }
+            | Event::ConnectionRefused { .. }
+            | Event::ClassicConnection { .. }
+            | Event::Pinned(_)
             | Event::Subscribed { .. } => {}
         }
     }

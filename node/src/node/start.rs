@@ -23,7 +23,7 @@ use super::requests::Open;
 use super::status::{ChainStatus, Role};
 use super::topics::Topics;
 use super::{Handle, Shared, consensus, documents};
-use crate::network::{self, Command, Event, Lane, NetworkHandle};
+use crate::network::{self, Audience, Command, Event, Lane, NetworkHandle};
 
 /// How much work may wait for a worker. Senders that may wait do, others drop and ask again.
 const WORK: usize = 1024;
@@ -283,8 +283,9 @@ fn network_config(config: &NodeConfig, parts: &Parts) -> Result<network::Config,
             reason: error.to_string(),
         }
     })?;
-    let mut known = Vec::new();
+    let (mut known, mut pinned) = (Vec::new(), Vec::new());
     for peer in config.store.known_peers()? {
+        pinned.extend(peer.post_quantum_since.map(|_| peer.peer));
         let addresses = peer
             .addresses
             .iter()
@@ -304,6 +305,11 @@ fn network_config(config: &NodeConfig, parts: &Parts) -> Result<network::Config,
             .map(|(peer, _)| peer)
             .collect(),
         validators: validators(&config.genesis),
+        replicas: replicas(&config.genesis),
+        channel: config.channel,
+        preshared_key: config.preshared_key,
+        allowed: config.allowed.clone(),
+        pinned,
         mdns: config.mdns,
         limits: config.limits.clone(),
     })
@@ -327,13 +333,33 @@ fn validators(genesis: &Genesis) -> Vec<PeerId> {
         .collect()
 }
 
+fn replicas(genesis: &Genesis) -> Vec<PeerId> {
+    genesis
+        .replicas
+        .iter()
+        .map(|replica| peer_id(&replica.peer))
+        .collect()
+}
+
 async fn subscribe(network: &NetworkHandle, parts: &Parts) {
-    let finals = (parts.topics.finals(), Lane::Consensus);
+    // Light clients verify what is final by itself, so it is for everyone.
+    let finals = (parts.topics.finals(), Lane::Consensus, Audience::Everyone);
     let collections = parts.collections.iter();
-    let topics = collections.map(|id| (parts.topics.collection(id), Lane::Documents));
-    for (topic, lane) in std::iter::once(finals).chain(topics) {
+    let topics = collections.map(|id| {
+        (
+            parts.topics.collection(id),
+            Lane::Documents,
+            Audience::Nodes,
+        )
+    });
+    for (topic, lane, audience) in std::iter::once(finals).chain(topics) {
+        let subscribe = Command::Subscribe {
+            topic,
+            lane,
+            audience,
+        };
         // Starting the workers fails next when the network has ended already.
-        let _stopped = network.command(Command::Subscribe { topic, lane }).await;
+        let _stopped = network.command(subscribe).await;
     }
 }
 
@@ -367,13 +393,13 @@ fn worker(
     }
 }
 
-/// Writes what the network learns of addresses to the address book, and logs what it refuses.
+/// Writes what the network learns of peers to the address book, and logs what it refuses.
 async fn keep_books(store: Store, mut inbox: mpsc::Receiver<Event>) {
-    let mut learned: Vec<KnownPeer> = Vec::new();
+    let mut news = News::default();
     loop {
-        let event = if learned.is_empty() {
+        let event = if news.is_empty() {
             inbox.recv().await
-        } else if learned.len() >= BOOK_BATCH {
+        } else if news.len() >= BOOK_BATCH {
             None
         } else {
             tokio::time::timeout(BOOK_DELAY, inbox.recv())
@@ -381,27 +407,51 @@ async fn keep_books(store: Store, mut inbox: mpsc::Receiver<Event>) {
                 .unwrap_or_default()
         };
         match event {
-            Some(Event::AddressLearned { peer, address }) => learned.push(KnownPeer {
+            Some(Event::AddressLearned { peer, address }) => news.learned.push(KnownPeer {
                 peer,
                 addresses: vec![address.to_string()],
                 last_seen: wall_clock(),
+                post_quantum_since: None,
             }),
+            Some(Event::Pinned(peer)) => news.pinned.push(peer),
             Some(Event::Listening(address)) => info!(%address, "listening"),
             Some(Event::Refused { peer, reason }) => info!(%peer, ?reason, "refused a peer"),
             Some(Event::Misbehaved { peer, reason }) => {
                 warn!(%peer, ?reason, "a peer broke the rules of the wire");
             }
             Some(_) => {}
-            None if learned.is_empty() => return,
+            None if news.is_empty() => return,
             None => {
-                let batch = std::mem::take(&mut learned);
+                let batch = std::mem::take(&mut news);
                 let store = store.clone();
-                let write = tokio::task::spawn_blocking(move || store.remember_peers(&batch));
+                let write = tokio::task::spawn_blocking(move || batch.write(&store));
                 if let Ok(Err(failure)) = write.await {
                     warn!(%failure, "cannot write the address book");
                 }
             }
         }
+    }
+}
+
+/// What the address book does not hold yet.
+#[derive(Default)]
+struct News {
+    learned: Vec<KnownPeer>,
+    pinned: Vec<PeerId>,
+}
+
+impl News {
+    fn len(&self) -> usize {
+        self.learned.len() + self.pinned.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn write(&self, store: &Store) -> Result<(), StoreError> {
+        store.remember_peers(&self.learned)?;
+        store.pin_peers(&self.pinned, wall_clock())
     }
 }
 

@@ -15,14 +15,15 @@ use std::{collections::BTreeSet, time::Duration};
 use bytes::Bytes;
 use decube_crypto::Digest;
 use decube_node::network::{
-    Acceptance, Command, Config, DialError, Event, Inboxes, Lane, Limits, MAX_CONSENSUS_FRAME,
-    MAX_SYNC_FRAME, Misbehaviour, NetworkHandle, NetworkName, Penalty, Priority, Protocol, Refusal,
-    RequestError, StartError, spawn,
+    Acceptance, Audience, Command, Config, DialError, Event, Inboxes, Lane, Limits,
+    MAX_CONSENSUS_FRAME, MAX_SYNC_FRAME, Misbehaviour, NetworkHandle, NetworkName, Penalty,
+    Priority, Protocol, Refusal, RequestError, StartError,
+    channel::{Policy, PostQuantum},
+    spawn,
 };
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::{
-    Multiaddr, PeerId, StreamProtocol, SwarmBuilder, identity::Keypair, multiaddr, noise, tcp,
-    yamux,
+    Multiaddr, PeerId, StreamProtocol, SwarmBuilder, identity::Keypair, multiaddr, tcp, yamux,
 };
 use tokio::{sync::mpsc, time::timeout};
 
@@ -47,6 +48,11 @@ fn settings(key: &Keypair) -> Config {
         known: Vec::new(),
         banned: Vec::new(),
         validators: Vec::new(),
+        replicas: Vec::new(),
+        channel: Policy::Require,
+        preshared_key: None,
+        allowed: None,
+        pinned: Vec::new(),
         mdns: false,
         limits: Limits::default(),
     }
@@ -189,10 +195,9 @@ async fn ask_on_each_protocol(alice: &mut Node, bob: &mut Node) {
 }
 
 #[tokio::test]
-async fn requests_are_answered_over_tcp_and_quic() {
-    for listen in ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"] {
-        let (mut alice, mut bob) =
-            pair(|config| config.listen = vec![listen.parse().unwrap()]).await;
+async fn requests_are_answered_under_either_policy() {
+    for policy in [Policy::Require, Policy::Prefer] {
+        let (mut alice, mut bob) = pair(|config| config.channel = policy).await;
         ask_on_each_protocol(&mut alice, &mut bob).await;
         ask_on_each_protocol(&mut bob, &mut alice).await;
         alice.handle.ping(bob.handle.own_peer()).await.unwrap();
@@ -248,6 +253,7 @@ async fn subscribe(node: &Node, topic: &str) {
     let command = Command::Subscribe {
         topic: topic.to_owned(),
         lane: Lane::Documents,
+        audience: Audience::Nodes,
     };
     node.handle.command(command).await.unwrap();
 }
@@ -371,7 +377,7 @@ fn hostile(key: &Keypair, target: &Multiaddr) -> libp2p_stream::Control {
         .with_tokio()
         .with_tcp(
             tcp::Config::default(),
-            noise::Config::new,
+            PostQuantum::new,
             yamux::Config::default,
         )
         .unwrap()
@@ -661,6 +667,7 @@ async fn a_busy_port_is_an_error_that_names_the_address() {
     for busy in [listen, udp] {
         let mut config = settings(&key());
         config.listen = vec![busy.clone()];
+        config.channel = Policy::Prefer;
         let Err(error @ StartError::PortInUse { .. }) = spawn(config) else {
             panic!("two listen on {busy}");
         };

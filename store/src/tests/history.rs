@@ -332,6 +332,7 @@ pub(super) fn steps() -> Vec<Step> {
         peer: peer(10),
         addresses: vec!["/ip4/127.0.0.1/tcp/4001".into()],
         last_seen: Timestamp(1_800_000_000_000),
+        post_quantum_since: None,
     }]));
     steps.push(Step::Ban(peer(11), Timestamp(1_800_000_000_001)));
     steps.push(Step::Submission(vec![submission::Record::Pending(

@@ -468,6 +468,34 @@ fn events_are_followed_with_a_cursor_and_only_the_newest_are_kept() {
 }
 
 #[test]
+fn a_pin_outlives_new_addresses_and_goes_with_the_peer() {
+    let store = empty();
+    let alice = peer_id(&SecretKey::from_seed(&[1; 32]).public());
+    let bob = peer_id(&SecretKey::from_seed(&[2; 32]).public());
+    let known = KnownPeer {
+        peer: alice,
+        addresses: vec!["/ip4/127.0.0.1/tcp/1".into()],
+        last_seen: Timestamp(5),
+        post_quantum_since: None,
+    };
+    store.remember_peers(std::slice::from_ref(&known)).unwrap();
+    store.pin_peers(&[alice, bob], Timestamp(6)).unwrap();
+    store.pin_peers(&[alice], Timestamp(7)).unwrap();
+    store.remember_peers(std::slice::from_ref(&known)).unwrap();
+    let found = store.known_peers().unwrap();
+    let of = |peer| found.iter().find(|known| known.peer == peer).unwrap();
+    assert_eq!(of(alice).addresses, known.addresses);
+    assert_eq!(of(alice).post_quantum_since, Some(Timestamp(6)));
+    assert_eq!(of(bob).post_quantum_since, Some(Timestamp(6)));
+    assert!(of(bob).addresses.is_empty());
+    store.forget_peer(&alice).unwrap();
+    store.remember_peers(&[known]).unwrap();
+    let found = store.known_peers().unwrap();
+    let again = found.iter().find(|known| known.peer == alice).unwrap();
+    assert_eq!(again.post_quantum_since, None);
+}
+
+#[test]
 fn the_address_book_and_the_bans_are_bounded() {
     let store = empty();
     let peer = |n: usize| {
@@ -481,6 +509,7 @@ fn the_address_book_and_the_bans_are_bounded() {
             .map(|at| format!("/ip4/127.0.0.1/tcp/{at}"))
             .collect(),
         last_seen: Timestamp(n as u64),
+        post_quantum_since: None,
     };
     let peers: Vec<_> = (0..MAX_PEERS + 5).map(known).collect();
     store.remember_peers(&peers).unwrap();

@@ -18,8 +18,8 @@ use crate::network::{
     behaviour::{max_frame, topic_score_params},
     book::peer_of,
     message::{
-        Acceptance, Command, DialError, Event, GossipId, Lane, PingError, Protocol, RequestError,
-        ResponseToken,
+        Acceptance, Audience, Command, DialError, Event, GossipId, Lane, PingError, Protocol,
+        RequestError, ResponseToken,
     },
 };
 
@@ -34,7 +34,11 @@ impl Network {
             } => self.request(to, protocol, id, body),
             Command::Respond { token, body } => self.respond(token, body),
             Command::Publish { topic, data } => self.publish(topic, data),
-            Command::Subscribe { topic, lane } => self.subscribe(topic, lane),
+            Command::Subscribe {
+                topic,
+                lane,
+                audience,
+            } => self.subscribe(topic, lane, audience),
             Command::Unsubscribe(topic) => self.unsubscribe(&topic),
             Command::Validate {
                 id,
@@ -53,7 +57,10 @@ impl Network {
                 }
                 self.keep_book_of_connected(&peer);
             }
-            Command::RemovePeer(peer) => self.forget(peer),
+            Command::RemovePeer(peer) => {
+                self.gate.unpin(&peer);
+                self.forget(peer);
+            }
             Command::Ban(peer) => self.ban(peer),
             Command::Unban(peer) => {
                 self.swarm.behaviour_mut().blocked.unblock_peer(peer);
@@ -79,7 +86,7 @@ impl Network {
 
     fn request(&mut self, to: PeerId, protocol: Protocol, id: u64, body: Bytes) {
         let (length, maximum) = (body.len(), max_frame(protocol));
-        let refused = if !self.is_confirmed(&to) {
+        let refused = if !self.serves(&to, protocol) {
             Some(RequestError::NotConnected)
         } else if length > maximum {
             Some(RequestError::TooLarge { length, maximum })
@@ -114,7 +121,9 @@ impl Network {
 
     fn publish(&mut self, topic: String, data: Bytes) {
         let hash = IdentTopic::new(topic.as_str()).hash();
-        match self.swarm.behaviour_mut().gossip.publish(hash, data) {
+        let audience = self.audience(&topic);
+        let gossip = self.swarm.behaviour_mut().topics(audience);
+        match gossip.publish(hash, data) {
             Ok(_id) => {}
             Err(error @ gossipsub::PublishError::MessageTooLarge) => {
                 tracing::warn!(topic, %error, "a message was not published");
@@ -124,9 +133,15 @@ impl Network {
         }
     }
 
-    fn subscribe(&mut self, topic: String, lane: Lane) {
+    /// Whom a topic is for: what was said when it was subscribed to, and else the fewest.
+    fn audience(&self, topic: &str) -> Audience {
+        let topic = self.topics.get(topic);
+        topic.map_or(Audience::Nodes, |(_, audience)| *audience)
+    }
+
+    fn subscribe(&mut self, topic: String, lane: Lane, audience: Audience) {
         let ident = IdentTopic::new(topic.as_str());
-        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        let gossip = self.swarm.behaviour_mut().topics(audience);
         if let Err(error) = gossip.subscribe(&ident) {
             tracing::warn!(topic, %error, "cannot subscribe");
             return;
@@ -139,7 +154,7 @@ impl Network {
             .all_peers()
             .filter(|(_, topics)| topics.contains(&&hash));
         let there: Vec<_> = there.map(|(peer, _)| *peer).collect();
-        self.topics.insert(topic.clone(), lane);
+        self.topics.insert(topic.clone(), (lane, audience));
         for peer in there {
             self.lane(lane).offer(Event::Subscribed {
                 peer,
@@ -149,11 +164,10 @@ impl Network {
     }
 
     fn unsubscribe(&mut self, topic: &str) {
+        let audience = self.audience(topic);
         self.topics.remove(topic);
-        self.swarm
-            .behaviour_mut()
-            .gossip
-            .unsubscribe(&IdentTopic::new(topic));
+        let gossip = self.swarm.behaviour_mut().topics(audience);
+        gossip.unsubscribe(&IdentTopic::new(topic));
     }
 
     /// Tells gossipsub the verdict on a message.
@@ -164,8 +178,13 @@ impl Network {
             Acceptance::Ignore => gossipsub::MessageAcceptance::Ignore,
         };
         let id = gossipsub::MessageId::new(id.as_bytes());
-        let gossip = &mut self.swarm.behaviour_mut().gossip;
-        gossip.report_message_validation_result(&id, forwarder, verdict);
+        // The id says nothing of the audience; only one of the two knows it.
+        for audience in Audience::ALL {
+            let gossip = self.swarm.behaviour_mut().topics(audience);
+            if gossip.report_message_validation_result(&id, forwarder, verdict.clone()) {
+                return;
+            }
+        }
     }
 
     fn dial(&mut self, address: Multiaddr, reply: DialReply) {

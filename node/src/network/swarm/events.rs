@@ -13,6 +13,7 @@ use super::{Network, answer, commands::dial_error, random};
 use crate::network::{
     behaviour::BehaviourEvent,
     book::without_peer,
+    channel::Channel,
     connections::{Connection, Outbound, Peer},
     message::{DialError, Event, Protocol, Refusal},
 };
@@ -80,7 +81,7 @@ impl Network {
             BehaviourEvent::Identify(event) => self.on_identify(event),
             BehaviourEvent::Ping(event) => self.on_ping(event),
             BehaviourEvent::Kademlia(event) => self.on_kademlia(event),
-            BehaviourEvent::Gossip(event) => self.on_gossip(event),
+            BehaviourEvent::Gossip(event) | BehaviourEvent::Headers(event) => self.on_gossip(event),
             BehaviourEvent::Sync(event) => self.on_request_event(Protocol::Sync, event),
             BehaviourEvent::Transactions(event) => {
                 self.on_request_event(Protocol::Transactions, event);
@@ -96,7 +97,8 @@ impl Network {
             }
             BehaviourEvent::Mdns(mdns::Event::Expired(_)) => {}
             // These only refuse connections and have nothing to say.
-            BehaviourEvent::Blocked(never)
+            BehaviourEvent::Channels(never)
+            | BehaviourEvent::Blocked(never)
             | BehaviourEvent::Limits(never)
             | BehaviourEvent::Memory(never) => match never {},
         }
@@ -105,6 +107,9 @@ impl Network {
     fn on_connected(&mut self, id: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
         let address = without_peer(endpoint.get_remote_address().clone());
         let outbound = endpoint.is_dialer();
+        // A connection of which nothing is known was denied before this.
+        let channel = self.registry.channel(connection).unwrap_or(Channel::Quic);
+        self.on_channel(id, connection, channel, &address, outbound);
         self.book.connected(&id);
         let peer = self
             .peers
@@ -113,6 +118,8 @@ impl Network {
         let known = Connection {
             address: address.clone(),
             outbound,
+            channel,
+            since: Instant::now(),
         };
         peer.connections.insert(connection, known);
         let confirmed = peer.confirmed;
@@ -121,9 +128,46 @@ impl Network {
         }
         if confirmed {
             self.answer_arrivals(&id, &Ok(id));
-            if outbound {
+            self.announce(id);
+            if outbound && channel.is_post_quantum() {
                 self.learn(id, address, true);
             }
+        }
+    }
+
+    /// Pins a peer that came by the post-quantum channel, and closes what it has besides; notes one
+    /// that came by a classic channel.
+    fn on_channel(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        channel: Channel,
+        address: &Multiaddr,
+        outbound: bool,
+    ) {
+        self.gate.made(channel);
+        let address = address.clone();
+        if channel.is_post_quantum() {
+            if self.gate.pin(peer) {
+                self.bookkeeping.offer(Event::Pinned(peer));
+            }
+            let others = self.peers.get(&peer).into_iter();
+            let others = others.flat_map(|peer| &peer.connections);
+            let classic = others.filter(|(_, it)| !it.channel.is_post_quantum());
+            for (classic, _) in classic {
+                self.swarm.close_connection(*classic);
+            }
+        } else if self.gate.takes(&peer, channel) {
+            tracing::info!(%peer, %address, outbound, %channel, "a classic connection");
+            self.bookkeeping.offer(Event::ClassicConnection {
+                peer,
+                address,
+                outbound,
+                channel,
+            });
+        } else {
+            // It was pinned while this connection was made.
+            self.swarm.close_connection(connection);
         }
     }
 
@@ -132,25 +176,29 @@ impl Network {
             return;
         };
         peer.connections.remove(&connection);
-        if !peer.connections.is_empty() {
+        let was_announced = peer.announced;
+        if peer.post_quantum().is_some() {
             // A stream that was being opened on this connection will not come.
             if matches!(peer.outbound, Outbound::Opening(on) if on == connection) {
                 peer.outbound = Outbound::Due(Instant::now());
             }
             return;
         }
-        let was_confirmed = peer.confirmed;
+        peer.announced = false;
         peer.stop_streams();
+        if was_announced {
+            tracing::info!(peer = %id, "peer disconnected");
+            self.consensus.deliver(Event::PeerDisconnected(id));
+            self.documents.deliver(Event::PeerDisconnected(id));
+        }
+        if !peer.connections.is_empty() {
+            return;
+        }
         self.peers.remove(&id);
         self.book.failed(&id, Instant::now(), random());
         let gone = "the connection closed before the peer showed its network; it may be of another \
                     network";
         self.answer_arrivals(&id, &Err(DialError::Failed(gone.to_owned())));
-        if was_confirmed {
-            tracing::info!(peer = %id, "peer disconnected");
-            self.consensus.deliver(Event::PeerDisconnected(id));
-            self.documents.deliver(Event::PeerDisconnected(id));
-        }
     }
 
     fn on_dial_failure(
@@ -170,7 +218,11 @@ impl Network {
 
     fn on_identify(&mut self, event: identify::Event) {
         match event {
-            identify::Event::Received { peer_id, info, .. } => self.on_identified(peer_id, info),
+            identify::Event::Received {
+                peer_id,
+                connection_id,
+                info,
+            } => self.on_identified(peer_id, connection_id, info),
             identify::Event::Error { peer_id, error, .. } => {
                 tracing::debug!(peer = %peer_id, %error, "identify failed");
             }
@@ -178,13 +230,26 @@ impl Network {
         }
     }
 
-    fn on_identified(&mut self, id: PeerId, info: identify::Info) {
-        let sync = self.name.protocol("sync").ok();
-        let speaks = info
-            .protocols
-            .iter()
-            .any(|protocol| Some(protocol) == sync.as_ref());
-        if info.protocol_version != self.name.version() || !speaks {
+    /// A node names the version and can sync; a plain peer on a classic connection, where sync is
+    /// not offered, has any protocol of this network.
+    fn is_of_this_network(&self, connection: ConnectionId, info: &identify::Info) -> bool {
+        let channel = self.registry.channel(connection);
+        let mut protocols = info.protocols.iter();
+        match channel.is_some_and(Channel::is_post_quantum) {
+            true => {
+                let sync = self.name.protocol("sync").ok();
+                info.protocol_version == self.name.version()
+                    && protocols.any(|protocol| Some(protocol) == sync.as_ref())
+            }
+            false => {
+                let prefix = self.name.prefix();
+                protocols.any(|protocol| protocol.as_ref().starts_with(&prefix))
+            }
+        }
+    }
+
+    fn on_identified(&mut self, id: PeerId, connection: ConnectionId, info: identify::Info) {
+        if !self.is_of_this_network(connection, &info) {
             let shown = printable(&info.protocol_version);
             return self.refuse(id, Refusal::OtherNetwork { shown });
         }
@@ -193,6 +258,10 @@ impl Network {
             return;
         };
         peer.agent = printable(&info.agent_version);
+        // Whom a classic channel serves comes by itself.
+        if peer.post_quantum().is_none() {
+            return;
+        }
         let mut claimed: Vec<Multiaddr> = info.listen_addrs.into_iter().map(without_peer).collect();
         claimed.retain(|address| peer.may_be_at(address));
         claimed.truncate(crate::network::book::MAX_ADDRESSES);
@@ -212,11 +281,35 @@ impl Network {
         };
         peer.confirmed = true;
         let connections: Vec<_> = peer.connections.values().cloned().collect();
-        let Some(first) = connections.first().cloned() else {
+        self.book.confirmed(&id);
+        self.announce(id);
+        let lasting = connections.into_iter();
+        let lasting = lasting.filter(|it| it.outbound && it.channel.is_post_quantum());
+        for connection in lasting {
+            self.learn(id, connection.address, true);
+        }
+        self.answer_arrivals(&id, &Ok(id));
+        if !std::mem::replace(&mut self.bootstrapped, true) {
+            // It fails only when the table is empty, and then the first entry does the same.
+            let _query = self.swarm.behaviour_mut().kademlia.bootstrap();
+        }
+    }
+
+    /// Tells the node of a peer that is confirmed and has a post-quantum connection, once.
+    fn announce(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        tracing::info!(peer = %id, address = %first.address, "peer connected");
-        let Connection { address, outbound } = first;
+        let connection = peer.post_quantum();
+        let connection = connection.and_then(|connection| peer.connections.get(&connection));
+        let Some(connection) = connection.filter(|_| peer.confirmed && !peer.announced) else {
+            return;
+        };
+        let Connection {
+            address, outbound, ..
+        } = connection.clone();
+        peer.announced = true;
+        tracing::info!(peer = %id, %address, "peer connected");
         let event = || Event::PeerConnected {
             peer: id,
             address: address.clone(),
@@ -224,16 +317,7 @@ impl Network {
         };
         self.consensus.deliver(event());
         self.documents.deliver(event());
-        self.book.confirmed(&id);
-        for connection in connections.into_iter().filter(|it| it.outbound) {
-            self.learn(id, connection.address, true);
-        }
-        self.answer_arrivals(&id, &Ok(id));
         self.open_stream(id);
-        if !std::mem::replace(&mut self.bootstrapped, true) {
-            // It fails only when the table is empty, and then the first entry does the same.
-            let _query = self.swarm.behaviour_mut().kademlia.bootstrap();
-        }
     }
 
     /// Notes an address of a connected peer, and reports it when it is known to work.

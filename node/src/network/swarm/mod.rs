@@ -14,12 +14,13 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     io,
     net::{TcpListener, UdpSocket},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures::StreamExt;
 use libp2p::{
-    Multiaddr, PeerId, Swarm, kad,
+    Multiaddr, PeerId, Swarm, Transport, kad,
     request_response::OutboundRequestId,
     swarm::{self, ConnectionId, dial_opts::DialOpts},
 };
@@ -31,12 +32,14 @@ use tokio::{
 use super::{
     behaviour::Behaviour,
     book::{Book, peer_of, without_peer},
+    channel::{Gate, RefusalKind, Registry, Report, Reports},
     config::{Config, NetworkName, StartError},
     connections::{Carrier, Outbound, Peer, socket_address},
     consensus::{LinkEnd, Links},
     handle::Inboxes,
     message::{
-        Command, DialError, Event, Lane, Misbehaviour, Penalty, PingError, Protocol, Refusal,
+        Audience, Command, DialError, Event, Lane, Misbehaviour, Penalty, PingError, Protocol,
+        Refusal,
     },
     outlet::Outlet,
     penalty::Standings,
@@ -59,6 +62,10 @@ const MAX_REQUESTS: usize = 1024;
 
 /// Dials, pings and searches that people wait for at once, of each kind.
 const MAX_WAITING: usize = 64;
+
+/// Refused connections of each kind that are reported within a second. A flood is counted, and does
+/// not fill the log.
+const REFUSALS_PER_SECOND: u32 = 10;
 
 /// Connections stay open though nothing is said: peers of a network stay connected.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -85,7 +92,7 @@ pub(super) struct Network {
     consensus: Outlet,
     documents: Outlet,
     bookkeeping: Outlet,
-    topics: BTreeMap<String, Lane>,
+    topics: BTreeMap<String, (Lane, Audience)>,
     requests: BTreeMap<(Protocol, OutboundRequestId), (u64, PeerId)>,
     pings: BTreeMap<OutboundRequestId, (Instant, oneshot::Sender<Result<Duration, PingError>>)>,
     /// Dials in progress, by connection.
@@ -95,23 +102,41 @@ pub(super) struct Network {
     searches: HashMap<kad::QueryId, Search>,
     /// Whether the Kademlia table was asked to fill itself.
     bootstrapped: bool,
+    gate: Arc<Gate>,
+    registry: Registry,
+    refusals: mpsc::Receiver<Report>,
+    /// How many refusals of each kind were reported since when.
+    reported: BTreeMap<RefusalKind, (Instant, u32)>,
     commands: mpsc::Receiver<Command>,
+}
+
+/// What the network shares with its handle.
+pub(super) struct Ways {
+    pub(super) links: Links,
+    pub(super) counters: Counters,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) reports: Reports,
+    pub(super) refusals: mpsc::Receiver<Report>,
 }
 
 impl Network {
     /// Builds the swarm and listens.
-    pub(super) fn new(
-        config: Config,
-        links: Links,
-        counters: &Counters,
-        commands: mpsc::Receiver<Command>,
-    ) -> Result<(Self, Inboxes), StartError> {
+    pub(super) fn new(config: Config, ways: Ways) -> Result<(Self, Inboxes), StartError> {
         let own = config.keypair.public().to_peer_id();
-        let transport = transport::build(&config.keypair, counters)?;
-        let behaviour = Behaviour::new(&config)?;
+        let pinned = config.pinned.iter().copied();
+        let gate = Gate::new(&config.keypair, config.rules(), pinned, ways.reports)?;
+        let (gate, registry) = (Arc::new(gate), Registry::default());
+        let transport = transport::build(&gate, &registry, &ways.counters);
+        let behaviour = Behaviour::new(&config, &registry)?;
         let settings =
             swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIMEOUT);
-        let mut swarm = Swarm::new(transport, behaviour, own, settings);
+        let mut swarm = Swarm::new(transport.boxed(), behaviour, own, settings);
+        for address in &config.listen {
+            if is_quic(address) && !gate.has_quic() {
+                let address = address.clone();
+                return Err(StartError::QuicExcluded { address });
+            }
+        }
         for address in &config.listen {
             listen(&mut swarm, address)?;
         }
@@ -128,7 +153,7 @@ impl Network {
             tasks: JoinSet::new(),
             name: config.network,
             validators: config.validators.into_iter().collect(),
-            links,
+            links: ways.links,
             book,
             standings: Standings::default(),
             peers: BTreeMap::new(),
@@ -142,7 +167,11 @@ impl Network {
             arrivals: Vec::new(),
             searches: HashMap::new(),
             bootstrapped: false,
-            commands,
+            gate,
+            registry,
+            refusals: ways.refusals,
+            reported: BTreeMap::new(),
+            commands: ways.commands,
         };
         let inboxes = Inboxes {
             consensus: consensus_inbox,
@@ -166,6 +195,7 @@ impl Network {
                     Some(command) => self.on_command(command),
                 },
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
+                Some(report) = self.refusals.recv() => self.on_refusal(report),
                 Some(end) = self.tasks.join_next_with_id() => {
                     // A task that was stopped on purpose has nothing to say.
                     if let Ok((task, end)) = end {
@@ -204,7 +234,16 @@ impl Network {
         }
     }
 
-    fn redial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+    fn redial(&mut self, peer: PeerId, mut addresses: Vec<Multiaddr>) {
+        // Where there is an address of TCP, the post-quantum channel can be had.
+        if addresses.iter().any(|address| !is_quic(address)) || !self.gate.has_quic() {
+            addresses.retain(|address| !is_quic(address));
+        }
+        // Kademlia's addresses end in the peer. What both know is to be dialled once.
+        let addresses = addresses
+            .into_iter()
+            .filter_map(|address| address.with_p2p(peer).ok())
+            .collect();
         // A port of its own for each dial: were the listening port used, two nodes that dial each
         // other at one moment would share one connection of which both are the dialler.
         let options = DialOpts::peer_id(peer)
@@ -234,6 +273,47 @@ impl Network {
 
     fn is_confirmed(&self, peer: &PeerId) -> bool {
         self.peers.get(peer).is_some_and(|peer| peer.confirmed)
+    }
+
+    /// Whether a peer can be asked something on a protocol.
+    fn serves(&self, peer: &PeerId, protocol: Protocol) -> bool {
+        let peer = self.peers.get(peer).filter(|peer| peer.confirmed);
+        peer.is_some_and(|peer| match protocol {
+            Protocol::Sync | Protocol::Transactions => peer.post_quantum().is_some(),
+            Protocol::Chain => true,
+        })
+    }
+
+    /// Shows a refusal to the operator, unless there are too many of its kind.
+    fn on_refusal(&mut self, report: Report) {
+        let now = Instant::now();
+        let (since, count) = self.reported.entry(report.kind).or_insert((now, 0));
+        if now.saturating_duration_since(*since) >= Duration::from_secs(1) {
+            (*since, *count) = (now, 0);
+        }
+        *count += 1;
+        if *count > REFUSALS_PER_SECOND {
+            return;
+        }
+        let Report {
+            peer,
+            address,
+            outbound,
+            kind,
+            reason,
+        } = report;
+        if kind.is_alarming() {
+            tracing::warn!(?peer, %address, outbound, %kind, reason, "refused a connection");
+        } else {
+            tracing::info!(?peer, %address, outbound, %kind, reason, "refused a connection");
+        }
+        self.bookkeeping.offer(Event::ConnectionRefused {
+            peer,
+            address,
+            outbound,
+            kind,
+            reason,
+        });
     }
 
     fn lane(&mut self, lane: Lane) -> &mut Outlet {
@@ -284,10 +364,10 @@ impl Network {
     }
 
     fn show_standing(&mut self, peer: &PeerId, points: u32) {
-        self.swarm
-            .behaviour_mut()
-            .gossip
-            .set_application_score(peer, -f64::from(points));
+        for audience in Audience::ALL {
+            let gossip = self.swarm.behaviour_mut().topics(audience);
+            gossip.set_application_score(peer, -f64::from(points));
+        }
     }
 
     /// Reports a peer that sent something which is no frame.
@@ -320,9 +400,10 @@ impl Network {
             return;
         };
         let ready = matches!(peer.outbound, Outbound::None | Outbound::Due(_));
-        if let Some(connection) = peer.connections.keys().next().filter(|_| ready) {
-            peer.outbound = Outbound::Opening(*connection);
-            self.swarm.behaviour_mut().consensus.open(id, *connection);
+        if let Some(connection) = peer.post_quantum().filter(|_| ready) {
+            peer.outbound = Outbound::Opening(connection);
+            let consensus = self.swarm.behaviour_mut().consensus.inner();
+            consensus.open(id, connection);
         }
     }
 }
@@ -359,6 +440,11 @@ fn fill_book(config: &Config, own: PeerId) -> Result<Book, StartError> {
         book.worked(peer, without_peer(address.clone()));
     }
     Ok(book)
+}
+
+/// Whether an address is one of QUIC, or of anything else over UDP.
+fn is_quic(address: &Multiaddr) -> bool {
+    matches!(socket_address(address), Some((_, Carrier::Udp)))
 }
 
 /// Listens on an address. The port is tried alone first, because libp2p lets several listeners

@@ -152,7 +152,7 @@ impl Network {
                 let (id, topic) = (GossipId(id), message.topic.into_string());
                 self.confirm(forwarder);
                 let taken = match (self.topics.get(&topic).copied(), message.source) {
-                    (Some(lane), Some(source)) => {
+                    (Some((lane, _)), Some(source)) => {
                         let data = message.data.into();
                         let event = Event::Gossip {
                             topic,
@@ -175,7 +175,7 @@ impl Network {
             } => {
                 self.confirm(peer);
                 let topic = topic.into_string();
-                if let Some(lane) = self.topics.get(&topic).copied() {
+                if let Some((lane, _)) = self.topics.get(&topic).copied() {
                     self.lane(lane).offer(Event::Subscribed { peer, topic });
                 }
             }

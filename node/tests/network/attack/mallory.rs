@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use decube_crypto::SecretKey;
 use decube_node::network::{
-    Command, Config, Event, Inboxes, Lane, NetworkHandle, NetworkName, Protocol, RequestError,
-    spawn,
+    Audience, Command, Config, Event, Inboxes, Lane, NetworkHandle, NetworkName, Protocol,
+    RequestError, spawn,
 };
 use libp2p::{Multiaddr, PeerId, identity::Keypair, multiaddr};
 
@@ -148,6 +148,10 @@ impl Mallory {
         let (topic, lane) = (topic.to_owned(), Lane::Documents);
         self.handle
             .command(Command::Subscribe {
+                audience: match topic.ends_with("/final/1") {
+                    true => Audience::Everyone,
+                    false => Audience::Nodes,
+                },
                 topic: topic.clone(),
                 lane,
             })
