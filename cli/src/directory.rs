@@ -66,7 +66,7 @@ pub(crate) fn make_keys(directory: &Path, kinds: &[KeyKind]) -> Result<Vec<KeyKi
     let mut made = Vec::new();
     for kind in kinds {
         if !keys::exists(directory, *kind) {
-            keys::create(directory, *kind, &keys::generate()?)?;
+            keys::make(directory, *kind)?;
             made.push(*kind);
         }
     }
@@ -78,11 +78,16 @@ pub(crate) fn public_keys(directory: &Path) -> Result<Map<String, Value>, Failur
     let mut found = Map::new();
     for kind in KeyKind::ALL {
         if keys::exists(directory, kind) {
-            let key = keys::read(directory, kind)?.public();
-            if kind == KeyKind::Peer {
-                found.insert("peer_id".into(), json!(peer_id(&key).to_string()));
-            }
-            found.insert(kind.name().into(), json!(key));
+            let key = match kind {
+                KeyKind::Peer => {
+                    let key = keys::read(directory, kind)?.public();
+                    found.insert("peer_id".into(), json!(peer_id(&key).to_string()));
+                    json!(key)
+                }
+                KeyKind::Author => json!(keys::read(directory, kind)?.public()),
+                KeyKind::Validator => json!(keys::read_validator(directory)?.public()),
+            };
+            found.insert(kind.name().into(), key);
         }
     }
     Ok(found)

@@ -157,7 +157,7 @@ impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
         let exit = match &error {
             KeyError::Missing { .. } => Exit::NotFound,
-            KeyError::Exists { .. } => Exit::Refused,
+            KeyError::Exists { .. } | KeyError::NoMlDsa { .. } => Exit::Refused,
             KeyError::Exposed { .. }
             | KeyError::Damaged { .. }
             | KeyError::Newer { .. }

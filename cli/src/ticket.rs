@@ -77,9 +77,13 @@ mod tests {
 
     fn file() -> NetworkFile {
         let key = |n| decube_crypto::SecretKey::from_seed(&[n; 32]).public();
+        let validator = decube_crypto::ValidatorSecret::hybrid(
+            decube_crypto::SecretKey::from_seed(&[1; 32]),
+            decube_crypto::mldsa::SecretKey::from_seed(&[1; 32]),
+        );
         let member = Member {
             name: "v1".into(),
-            validator: Some(key(1)),
+            validator: Some(validator.public()),
             peer: key(2),
             power: 1,
         };

@@ -147,12 +147,15 @@ pub fn load(directory: &Path, settings: &Settings) -> Result<NodeConfig, RunErro
     let peer = keys::read(directory, KeyKind::Peer)?;
     let author = keys::read(directory, KeyKind::Author)?;
     let validator = match keys::exists(directory, KeyKind::Validator) {
-        true => Some(keys::read(directory, KeyKind::Validator)?),
+        true => Some(keys::read_voter(
+            directory,
+            file.genesis.parameters.signature,
+        )?),
         false => None,
     };
     let identity = Identity {
         network: file.genesis.network_id(),
-        validator: validator.as_ref().map(decube_crypto::SecretKey::public),
+        validator: validator.as_ref().map(|key| key.ed25519().public()),
     };
     Ok(NodeConfig {
         store: Store::open(directory, &identity)?,

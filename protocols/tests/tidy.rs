@@ -21,6 +21,15 @@ const DECISION: [&str; 5] = [
     "Consequences",
 ];
 
+/// What only those name who take votes and certificates apart.
+const KNOW_VOTES: [&str; 5] = [
+    "ValidatorKey",
+    "ValidatorSet",
+    "VoteSignature",
+    "ConsensusMessage",
+    "FinalAnnouncement",
+];
+
 #[test]
 fn every_source_is_documented_short_and_finished() {
     for krate in CRATES {
@@ -75,6 +84,23 @@ fn every_table_has_a_row_in_the_architecture() {
     sources.retain(|source| !source.path.contains("/tests/"));
     let architecture = workspace::read("docs/architecture.md").unwrap_or_default();
     assert_eq!(table_violations(&sources, &architecture), no_violations());
+}
+
+/// A signature takes as long to check as many messages to pass on, so the workers do it.
+#[test]
+fn the_task_of_the_swarm_checks_no_vote() {
+    let sources = files("node/src/network", &|name| has_extension(name, &["rs"]));
+    assert!(!sources.is_empty(), "node/src/network has no sources");
+    assert_eq!(all(&sources, vote_violations), no_violations());
+}
+
+fn vote_violations(file: &File) -> Vec<String> {
+    let code = blank(&file.text, Strings::Blanked);
+    let words = code.split(|character| !is_word(character));
+    words
+        .filter(|word| KNOW_VOTES.contains(word))
+        .map(|word| format!("{}: knows {word}", file.path))
+        .collect()
 }
 
 fn no_violations() -> Vec<String> {
@@ -358,6 +384,16 @@ mod each_check_notices {
         ] {
             assert_eq!(in_source(&format!("//! A.\n{code}")), 0, "{code}");
         }
+    }
+
+    #[test]
+    fn votes_in_the_network() {
+        let network = |text: &str| vote_violations(&file("node/src/network/a.rs", text)).len();
+        assert_eq!(network("// A VoteSignature.\nfn f() {}"), 0);
+        assert_eq!(
+            network("use decube_protocols::types::{PeerId, VoteSignature};"),
+            1
+        );
     }
 
     #[test]

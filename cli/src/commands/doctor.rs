@@ -183,10 +183,12 @@ fn check_keys(findings: &mut Findings, folder: &Path) -> Option<decube_crypto::P
     if !keys::exists(folder, KeyKind::Validator) {
         return None;
     }
-    let key = keys::read(folder, KeyKind::Validator);
+    let key = keys::read_validator(folder);
     findings
-        .result("vote key", key, |key| key.public().to_string())
-        .map(|key| key.public())
+        .result("vote key", key, |key| {
+            format!("{}, for {} votes", key.ed25519().public(), key.scheme())
+        })
+        .map(|key| key.ed25519().public())
 }
 
 fn check_running(findings: &mut Findings, status: &Status) {

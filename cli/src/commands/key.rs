@@ -52,9 +52,13 @@ impl Key {
             Self::New { kind } => {
                 let kind = KeyKind::from(kind);
                 directory::make(folder)?;
-                let key = keys::generate()?;
-                keys::create(folder, kind, &key)?;
-                let public = key.public();
+                keys::make(folder, kind)?;
+                let public = match kind {
+                    KeyKind::Peer | KeyKind::Author => {
+                        keys::read(folder, kind)?.public().to_string()
+                    }
+                    KeyKind::Validator => keys::read_validator(folder)?.public().to_string(),
+                };
                 let path = keys::path(folder, kind);
                 let text = format!("{kind} key {public} in {}", path.display());
                 Ok(Report::new(

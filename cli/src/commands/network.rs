@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand, ValueEnum};
-use decube_crypto::PublicKey;
+use decube_crypto::{PublicKey, ValidatorKey};
 use decube_node::settings::Overrides;
 use decube_protocols::types::{
-    Genesis, NetworkFile, Parameters, Power, Replica, SignaturePolicy, Timestamp, Validator,
-    peer_id,
+    Genesis, NetworkFile, Parameters, Power, Replica, Timestamp, Validator, VoteScheme, peer_id,
 };
 use decube_store::keys::{self, KeyKind};
 use decube_store::network::{self, NETWORK_FILE};
@@ -110,16 +109,16 @@ pub(crate) struct ParameterFlags {
     #[arg(long, value_name = "N")]
     write_quorum: Option<u16>,
     /// How votes are signed.
-    #[arg(long, value_enum, default_value = "ed25519")]
+    #[arg(long, value_enum, default_value = "hybrid")]
     signature: Option<Signature>,
 }
 
 /// How votes are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Signature {
-    /// Ed25519.
+    /// Ed25519 alone: short votes, which a quantum computer could forge.
     Ed25519,
-    /// Ed25519 and ML-DSA-65; not available in this version.
+    /// Ed25519 and ML-DSA-65, of which both must hold.
     Hybrid,
 }
 
@@ -137,7 +136,7 @@ pub(crate) struct Member {
     /// A name for people.
     pub name: String,
     /// The key that signs votes, for a validator.
-    pub validator: Option<PublicKey>,
+    pub validator: Option<ValidatorKey>,
     /// The peer key.
     pub peer: PublicKey,
     /// The voting power.
@@ -153,6 +152,10 @@ pub(crate) fn genesis(
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
+    let scheme = match flags.signature {
+        Some(Signature::Ed25519) => VoteScheme::Ed25519,
+        Some(Signature::Hybrid) | None => VoteScheme::Hybrid,
+    };
     let validator = |member: &Member| {
         let Member {
             name,
@@ -160,10 +163,10 @@ pub(crate) fn genesis(
             peer,
             power,
         } = member;
-        let key = (*validator)?;
+        let key = validator.as_ref()?;
         Some(Validator {
             name: name.clone(),
-            key,
+            key: under(key, scheme),
             peer: *peer,
             power: Power(*power),
         })
@@ -179,10 +182,7 @@ pub(crate) fn genesis(
             delta_ms: flags.delta_ms.unwrap_or(DELTA_MS),
             idle_ms: flags.idle_ms.unwrap_or(IDLE_MS),
             drift_ms: flags.drift_ms.unwrap_or(DRIFT_MS),
-            signature: match flags.signature {
-                Some(Signature::Hybrid) => SignaturePolicy::Hybrid,
-                Some(Signature::Ed25519) | None => SignaturePolicy::Ed25519,
-            },
+            signature: scheme,
             write_quorum: flags
                 .write_quorum
                 .unwrap_or_else(|| Parameters::majority(members.len())),
@@ -196,6 +196,15 @@ pub(crate) fn genesis(
     Ok(genesis)
 }
 
+/// The part of a key that a network with such votes needs; a key without it is left as it is, for the
+/// genesis to refuse.
+fn under(key: &ValidatorKey, scheme: VoteScheme) -> ValidatorKey {
+    match scheme {
+        VoteScheme::Ed25519 => (*key.ed25519()).into(),
+        VoteScheme::Hybrid => key.clone(),
+    }
+}
+
 /// Reads `NAME=KEY,...` with `counts` parts.
 fn parse_member(flag: &str, text: &str, is_validator: bool) -> Result<Member, Failure> {
     let form = if is_validator {
@@ -203,9 +212,17 @@ fn parse_member(flag: &str, text: &str, is_validator: bool) -> Result<Member, Fa
     } else {
         "NAME=PEER-KEY"
     };
+    // Keys are long; the name tells which one is meant.
+    let shown: String = text
+        .split(',')
+        .next()
+        .unwrap_or(text)
+        .chars()
+        .take(80)
+        .collect();
     let bad = |why: String| {
         Failure::usage(format!(
-            "{flag} {text:?}: {why}; the form is {form}, keys as `decube key show` prints them"
+            "{flag} {shown:?}: {why}; the form is {form}, keys as `decube key show` prints them"
         ))
     };
     let Some((name, rest)) = text.split_once('=') else {
@@ -216,13 +233,17 @@ fn parse_member(flag: &str, text: &str, is_validator: bool) -> Result<Member, Fa
         text.parse::<PublicKey>()
             .map_err(|error| bad(error.to_string()))
     };
+    let vote_key = |text: &str| {
+        text.parse::<ValidatorKey>()
+            .map_err(|error| bad(error.to_string()))
+    };
     let (validator, peer, power) = match (is_validator, parts.as_slice()) {
-        (true, [validator, peer]) => (Some(key(validator)?), key(peer)?, 1),
+        (true, [validator, peer]) => (Some(vote_key(validator)?), key(peer)?, 1),
         (true, [validator, peer, power]) => {
             let power = power
                 .parse()
                 .map_err(|error| bad(format!("the power {power:?}: {error}")))?;
-            (Some(key(validator)?), key(peer)?, power)
+            (Some(vote_key(validator)?), key(peer)?, power)
         }
         (false, [peer]) => (None, key(peer)?, 1),
         (true | false, parts) => return Err(bad(format!("{} parts", parts.len()))),
@@ -321,10 +342,9 @@ impl Create {
         for (node, number) in nodes.iter().zip(0..) {
             directory::make(node)?;
             directory::make_keys(node, &KeyKind::ALL)?;
-            let public = |kind| keys::read(node, kind).map(|key| key.public());
-            let peer = public(KeyKind::Peer)?;
+            let peer = keys::read(node, KeyKind::Peer)?.public();
             let name = format!("node-{}", number + 1);
-            let validator = Some(public(KeyKind::Validator)?);
+            let validator = Some(keys::read_validator(node)?.public());
             members.push(Member {
                 name,
                 validator,
@@ -370,13 +390,14 @@ fn show(path: &Path, file: &NetworkFile) -> Report {
     let parameters = &genesis.parameters;
     let mut text = format!(
         "network       {}\nid            {}\nfile          {}\ndelta         {} ms\n\
-         idle          {} ms\ndrift         {} ms\nwrite quorum  {} of {} replicas\n\n",
+         idle          {} ms\ndrift         {} ms\nvotes         {}\nwrite quorum  {} of {} replicas\n\n",
         genesis.name,
         genesis.network_id(),
         path.display(),
         parameters.delta_ms,
         parameters.idle_ms,
         parameters.drift_ms,
+        parameters.signature,
         parameters.write_quorum,
         genesis.replicas.len(),
     );

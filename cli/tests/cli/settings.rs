@@ -189,20 +189,6 @@ fn a_network_is_joined_by_its_file_or_by_a_ticket() {
 
 #[test]
 fn a_genesis_that_defines_no_network_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let directory = text(folder.path());
-    let local = [
-        "network",
-        "create",
-        "--name",
-        "x",
-        "--local",
-        "1",
-        "--directory",
-        directory,
-    ];
-    let hybrid = [&local[..], &["--signature", "hybrid"]].concat();
-    decube(&hybrid).refuses(5, "ML-DSA");
     let home = Home::empty();
     let key = home.json(&["init"])["keys"].clone();
     let (validator, peer) = (
@@ -225,9 +211,32 @@ fn a_genesis_that_defines_no_network_is_refused() {
     create(&format!("alice={validator},beef")).refuses(2, "64 hexadecimal digits");
     create(&format!("alice={validator},{peer},0")).refuses(5, "power");
     assert!(!output.exists());
+    let ed25519 = &validator[..64];
+    create(&format!("alice={ed25519},{peer}")).refuses(5, "for ed25519 votes");
+    create(&format!("alice={},{peer}", &validator[..66])).refuses(2, "ML-DSA-65");
+    assert!(!output.exists());
     create(&format!("alice={validator},{peer}")).expect(0);
     create(&format!("alice={validator},{peer}")).refuses(5, "exists already");
     home.decube(&["join", text(&output)]).expect(0);
+}
+
+#[test]
+fn a_network_votes_hybrid_unless_told_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    for (flags, scheme, digits) in [
+        (&[][..], "hybrid", 2 * (32 + 1952)),
+        (&["--signature", "hybrid"][..], "hybrid", 2 * (32 + 1952)),
+        (&["--signature", "ed25519"][..], "ed25519", 2 * 32),
+    ] {
+        let directory = folder.path().join(flags.join(""));
+        let base = ["network", "create", "--name", "x", "--local", "1"];
+        let place = ["--directory", text(&directory)];
+        let made = decube(&[&base[..], &place, flags, &["--json"]].concat()).json();
+        let genesis = &made["genesis"];
+        assert_eq!(genesis["parameters"]["signature"], scheme);
+        let key = genesis["validators"][0]["key"].as_str().unwrap();
+        assert_eq!(key.len(), digits, "{flags:?}");
+    }
 }
 
 #[test]

@@ -109,15 +109,15 @@ async fn an_answer_that_breaks_off_is_an_error() {
 /// Starts the only node of a network in `directory`, and its API.
 async fn solo(directory: &Path) -> (crate::Node, crate::api::Server) {
     use decube_protocols::types::{
-        Genesis, NetworkFile, Parameters, Power, Replica, SignaturePolicy, Timestamp, Validator,
+        Genesis, NetworkFile, Parameters, Power, Replica, Timestamp, Validator, VoteScheme,
     };
     use decube_store::keys::{self, KeyKind};
     for kind in KeyKind::ALL {
-        keys::create(directory, kind, &keys::generate().unwrap()).unwrap();
+        keys::make(directory, kind).unwrap();
     }
-    let public = |kind| keys::read(directory, kind).unwrap().public();
-    let (name, peer) = (String::from("solo"), public(KeyKind::Peer));
-    let key = public(KeyKind::Validator);
+    let peer = keys::read(directory, KeyKind::Peer).unwrap().public();
+    let name = String::from("solo");
+    let key = keys::read_validator(directory).unwrap().public();
     let genesis = Genesis {
         name: name.clone(),
         created: Timestamp(1_700_000_000_000),
@@ -125,7 +125,7 @@ async fn solo(directory: &Path) -> (crate::Node, crate::api::Server) {
             delta_ms: 30,
             idle_ms: 10_000,
             drift_ms: 5_000,
-            signature: SignaturePolicy::Ed25519,
+            signature: VoteScheme::Hybrid,
             write_quorum: 1,
         },
         validators: vec![Validator {

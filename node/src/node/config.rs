@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use decube_crypto::SecretKey;
+use decube_crypto::{SecretKey, ValidatorSecret};
 use decube_protocols::types::Genesis;
 use decube_store::Store;
 use libp2p::Multiaddr;
@@ -22,7 +22,7 @@ pub struct NodeConfig {
     /// The key that signs this node's changes and transactions.
     pub author: SecretKey,
     /// The key that signs votes; only with the vote log that was made with it.
-    pub validator: Option<SecretKey>,
+    pub validator: Option<ValidatorSecret>,
     /// Where to listen.
     pub listen: Vec<Multiaddr>,
     /// Peers to start from, each address ending in `/p2p/<peer id>`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use decube_crypto::SecretKey;
+use decube_crypto::ValidatorSecret;
 use decube_protocols::types::{
     CollectionId, Epoch, Genesis, Height, NetworkId, PeerId, Timestamp, peer_id,
 };
@@ -233,7 +233,7 @@ impl Parts {
 }
 
 /// Whether the node votes, and with which key.
-fn role(config: &NodeConfig, me: &PeerId) -> (Role, Option<SecretKey>) {
+fn role(config: &NodeConfig, me: &PeerId) -> (Role, Option<ValidatorSecret>) {
     let validators = config.genesis.validator_set();
     let Some(index) = validators.index_of_peer(me) else {
         return (Role::Follower, None);

@@ -96,13 +96,14 @@ fn a_proof_of_hybrid_votes_needs_both_parts() {
             panic!("the votes are hybrid")
         };
         signatures[1].1 = change(first, second);
-        match proof.verify(&chain.genesis).unwrap_err() {
-            ProofError::Certificate(InvalidCertificate::BadSignature { signer: at, error }) => {
-                assert_eq!(at, signer);
-                error
-            }
-            other => panic!("{other}"),
-        }
+        let refusal = proof.verify(&chain.genesis).unwrap_err();
+        let ProofError::Certificate(InvalidCertificate::BadSignature { signer: at, error }) =
+            refusal
+        else {
+            panic!("{refusal}")
+        };
+        assert_eq!(at, signer);
+        error
     };
     let VoteSignature::Hybrid(other, other_ml_dsa) = proof.finalization.signatures[0].1.clone()
     else {

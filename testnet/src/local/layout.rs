@@ -18,8 +18,8 @@ use decube_node::api::MAX_SOCKET_PATH;
 use decube_node::run::socket;
 use decube_node::settings::SETTINGS_FILE;
 use decube_protocols::types::{
-    Genesis, NetworkFile, Parameters, PeerId, Power, Replica, SignaturePolicy, Timestamp,
-    Validator, peer_id,
+    Genesis, NetworkFile, Parameters, PeerId, Power, Replica, Timestamp, Validator, VoteScheme,
+    peer_id,
 };
 use decube_store::Store;
 use decube_store::keys::{self, KeyKind};
@@ -134,7 +134,8 @@ impl Layout {
             let peer = new_key(&home, KeyKind::Peer)?;
             new_key(&home, KeyKind::Author)?;
             if role == NodeRole::Validator {
-                let key = new_key(&home, KeyKind::Validator)?;
+                keys::make(&home, KeyKind::Validator)?;
+                let key = keys::read_validator(&home)?.public();
                 validators.push(Validator {
                     name: name.clone(),
                     key,
@@ -291,7 +292,7 @@ fn genesis(name: &str, validators: Vec<Validator>, replicas: Vec<Replica>) -> Re
             delta_ms: DELTA_MS,
             idle_ms: IDLE_MS,
             drift_ms: DRIFT_MS,
-            signature: SignaturePolicy::Ed25519,
+            signature: VoteScheme::Hybrid,
             write_quorum: u16::try_from(majority)?,
         },
         validators,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use decube_crypto::SecretKey;
+use decube_crypto::{Digest, SecretKey, ValidatorSecret, mldsa};
 use decube_protocols::types::{
-    Genesis, NetworkId, Parameters, PeerId, Power, Replica, SignaturePolicy, Timestamp, Validator,
-    ValidatorIndex, ValidatorSet, peer_id,
+    Genesis, NetworkId, Parameters, PeerId, Power, Replica, Timestamp, Validator, ValidatorIndex,
+    ValidatorSet, VoteScheme, peer_id,
 };
 
 use super::byzantine::Kind;
@@ -23,7 +23,7 @@ pub(super) struct Keys {
     /// The key that its user's changes and transactions are signed with.
     pub(super) author: SecretKey,
     /// The key that signs its votes; absent for a node that does not vote.
-    pub(super) validator: Option<SecretKey>,
+    pub(super) validator: Option<ValidatorSecret>,
     /// Its peer id.
     pub(super) id: PeerId,
 }
@@ -87,16 +87,30 @@ pub(super) struct Plan {
     pub(super) pace: Duration,
 }
 
+/// One seed in so many votes with hybrid signatures, which are real ones here too. The others have
+/// those of Ed25519, so that both kinds of networks are run. The choice draws nothing: a seed's world
+/// is the same under both but for the signatures.
+const HYBRID_SHARE: u64 = 4;
+
+/// How the validators of a seed vote.
+pub(super) const fn votes_of(seed: u64) -> VoteScheme {
+    if seed % HYBRID_SHARE == HYBRID_SHARE - 1 {
+        VoteScheme::Hybrid
+    } else {
+        VoteScheme::Ed25519
+    }
+}
+
 impl Plan {
-    /// Draws the plan of a run.
-    pub(super) fn draw(random: &mut Random, forced: Option<Kind>) -> Self {
+    /// Draws the plan of a run whose validators vote under `votes`.
+    pub(super) fn draw(random: &mut Random, votes: VoteScheme, forced: Option<Kind>) -> Self {
         // Seven validators are rarer, since their messages grow with the square.
         let voters = if random.chance(0.06) { 7 } else { 4 };
         let followers = 1 + random.below(2);
         let keys: Vec<Keys> = (0..voters + followers)
-            .map(|node| draw_keys(random, node < voters))
+            .map(|node| draw_keys(random, (node < voters).then_some(votes)))
             .collect();
-        let genesis = draw_genesis(random, &keys);
+        let genesis = draw_genesis(random, votes, &keys);
         let drawn = random.chance(0.5).then(|| Kind::draw(random));
         let byzantine = forced.or(drawn).map(|kind| (random.below(voters), kind));
         let rough = random.below(4);
@@ -150,19 +164,30 @@ impl Plan {
     }
 }
 
-fn draw_keys(random: &mut Random, votes: bool) -> Keys {
+fn draw_keys(random: &mut Random, votes: Option<VoteScheme>) -> Keys {
     let mut key = || SecretKey::from_seed(&random.bytes());
     let (peer, author, validator) = (key(), key(), key());
     let id = peer_id(&peer.public());
     Keys {
         peer,
         author,
-        validator: votes.then_some(validator),
+        validator: votes.map(|votes| vote_key(validator, votes)),
         id,
     }
 }
 
-fn draw_genesis(random: &mut Random, keys: &[Keys]) -> Genesis {
+/// The second part comes of the first, so that it takes nothing from the seed's random source.
+fn vote_key(ed25519: SecretKey, votes: VoteScheme) -> ValidatorSecret {
+    match votes {
+        VoteScheme::Ed25519 => ed25519.into(),
+        VoteScheme::Hybrid => {
+            let seed = Digest::of("decube/sim-ml-dsa/1", &[ed25519.to_seed().as_slice()]);
+            ValidatorSecret::hybrid(ed25519, mldsa::SecretKey::from_seed(seed.as_bytes()))
+        }
+    }
+}
+
+fn draw_genesis(random: &mut Random, votes: VoteScheme, keys: &[Keys]) -> Genesis {
     let validators = keys.iter().enumerate().filter_map(|(node, keys)| {
         let key = keys.validator.as_ref()?.public();
         Some(Validator {
@@ -183,7 +208,7 @@ fn draw_genesis(random: &mut Random, keys: &[Keys]) -> Genesis {
             delta_ms: random.within(30, 90),
             idle_ms: random.within(300, 1_000),
             drift_ms: 1_000,
-            signature: SignaturePolicy::Ed25519,
+            signature: votes,
             write_quorum: Parameters::majority(keys.len()),
         },
         validators: validators.collect(),
@@ -232,8 +257,9 @@ mod tests {
     #[test]
     fn every_plan_is_a_valid_network() {
         for seed in 0..50 {
-            let plan = Plan::draw(&mut Random::new(seed), None);
+            let plan = Plan::draw(&mut Random::new(seed), votes_of(seed), None);
             assert_eq!(plan.genesis.validate(), Ok(()), "seed {seed}");
+            assert_eq!(plan.genesis.parameters.signature, votes_of(seed));
             for (node, keys) in plan.keys.iter().enumerate() {
                 assert_eq!(plan.node(&keys.id), Some(node));
                 assert_eq!(plan.validator(node).is_some(), keys.validator.is_some());
@@ -243,8 +269,14 @@ mod tests {
     }
 
     #[test]
+    fn both_schemes_of_votes_are_run() {
+        let hybrid = (0..100).filter(|seed| votes_of(*seed) == VoteScheme::Hybrid);
+        assert_eq!(hybrid.count(), 25);
+    }
+
+    #[test]
     fn a_seed_repeats_its_plan() {
-        let draw = || format!("{:?}", Plan::draw(&mut Random::new(3), None));
+        let draw = || format!("{:?}", Plan::draw(&mut Random::new(3), votes_of(3), None));
         assert_eq!(draw(), draw());
     }
 }

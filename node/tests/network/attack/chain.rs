@@ -9,7 +9,7 @@ use decube_protocols::submission::Wish;
 use decube_protocols::types::{
     Action, Block, Certificate, ChangeHash, CollectionName, Commit, CommitEntry, CreateCollection,
     Epoch, Heads, Height, Outcome, Receipt, ReceiptStatement, Rejection, Statement, Subject,
-    Transaction, ValidatorIndex, View, VoteSignature,
+    Transaction, ValidatorIndex, View,
 };
 use decube_protocols::wire::{self, TransactionsRequest, TransactionsResponse};
 
@@ -211,7 +211,7 @@ fn certificate(world: &World, view: View, subject: Subject, signers: &[(u16, u8)
     let signed = statement.to_sign(&world.network, Epoch(0), view);
     let sign = |(index, number): &(u16, u8)| {
         let signature = Keys::of(*number).validator.sign(&signed);
-        (ValidatorIndex(*index), VoteSignature::Ed25519(signature))
+        (ValidatorIndex(*index), signature)
     };
     Certificate {
         epoch: Epoch(0),

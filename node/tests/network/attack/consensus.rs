@@ -5,7 +5,7 @@ use decube_node::network::{Command, Lane, Priority};
 use decube_protocols::commit::ConsensusMessage;
 use decube_protocols::types::{
     Action, Block, BlockId, Certificate, CollectionName, CreateCollection, Epoch, Height, Proposal,
-    Statement, Subject, Transaction, ValidatorIndex, View, Vote, VoteSignature,
+    Statement, Subject, Transaction, ValidatorIndex, View, Vote,
 };
 use decube_protocols::wire;
 
@@ -18,7 +18,7 @@ const OWN: u8 = 3;
 
 fn vote(world: &World, view: View, statement: Statement, signer: u16, key: u8) -> Vec<u8> {
     let signed = statement.to_sign(&world.network, Epoch(0), view);
-    let signature = VoteSignature::Ed25519(Keys::of(key).validator.sign(&signed));
+    let signature = Keys::of(key).validator.sign(&signed);
     let signer = ValidatorIndex(signer);
     let vote = Vote {
         epoch: Epoch(0),
@@ -49,7 +49,7 @@ fn proposal(world: &World, view: View, key: u8, time: u64) -> Vec<u8> {
         block: block.id(),
     };
     let signed = Proposal::to_sign(&world.network, Epoch(0), view, &subject);
-    let signature = VoteSignature::Ed25519(Keys::of(key).validator.sign(&signed));
+    let signature = Keys::of(key).validator.sign(&signed);
     let proposal = Proposal {
         epoch: Epoch(0),
         view,
@@ -65,7 +65,7 @@ fn certificate(world: &World, view: View, signers: &[(u16, u8)]) -> Vec<u8> {
     let signed = statement.to_sign(&world.network, Epoch(0), view);
     let sign = |(index, number): &(u16, u8)| {
         let signature = Keys::of(*number).validator.sign(&signed);
-        (ValidatorIndex(*index), VoteSignature::Ed25519(signature))
+        (ValidatorIndex(*index), signature)
     };
     let signatures = signers.iter().map(sign).collect();
     let certificate = Certificate {

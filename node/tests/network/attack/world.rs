@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, Once, PoisonError};
 
-use decube_crypto::{Digest, SecretKey};
+use decube_crypto::{Digest, SecretKey, ValidatorSecret, mldsa};
 use decube_node::{Handle, Node, NodeConfig};
 use decube_protocols::commit::ChainSource;
 use decube_protocols::documents::{
@@ -11,8 +11,8 @@ use decube_protocols::documents::{
 use decube_protocols::submission::{Progress, Wish};
 use decube_protocols::types::{
     ChangeHash, CollectionId, CollectionName, CommitEntry, DocumentId, DocumentName, Genesis,
-    Header, Heads, Height, NetworkId, Outcome, Parameters, Power, Replica, SignaturePolicy,
-    Timestamp, Transaction, Validator,
+    Header, Heads, Height, NetworkId, Outcome, Parameters, Power, Replica, Timestamp, Transaction,
+    Validator, VoteScheme,
 };
 use decube_store::{Identity, Store, keys};
 use libp2p::{Multiaddr, PeerId, multiaddr};
@@ -25,7 +25,7 @@ use super::super::HANG;
 pub struct Keys {
     pub peer: SecretKey,
     pub author: SecretKey,
-    pub validator: SecretKey,
+    pub validator: ValidatorSecret,
 }
 
 impl Keys {
@@ -34,7 +34,7 @@ impl Keys {
         Self {
             peer: key(1),
             author: key(2),
-            validator: key(3),
+            validator: ValidatorSecret::hybrid(key(3), mldsa::SecretKey::from_seed(&[number; 32])),
         }
     }
 }
@@ -100,7 +100,7 @@ pub fn genesis(validators: u8) -> Genesis {
             delta_ms: 50,
             idle_ms: 10_000,
             drift_ms: 10_000,
-            signature: SignaturePolicy::Ed25519,
+            signature: VoteScheme::Hybrid,
             write_quorum: Parameters::majority(usize::from(validators)),
         },
         validators: (0..validators)
@@ -131,7 +131,7 @@ pub async fn start(genesis: &Genesis, keys: Keys, votes: bool, bootstrap: &[Mult
     Store::create(directory.path(), &network).unwrap();
     let identity = Identity {
         network,
-        validator: votes.then(|| keys.validator.public()),
+        validator: votes.then(|| keys.validator.ed25519().public()),
     };
     let node = Node::start(NodeConfig {
         genesis: genesis.clone(),

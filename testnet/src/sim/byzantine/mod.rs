@@ -13,10 +13,10 @@ mod withholder;
 use std::fmt;
 
 use clap::ValueEnum;
-use decube_crypto::SecretKey;
+use decube_crypto::ValidatorSecret;
 use decube_protocols::commit::{ChainResponse, ConsensusMessage, FinalAnnouncement};
 use decube_protocols::types::{
-    Epoch, NetworkId, Proposal, Statement, Subject, ValidatorIndex, View, Vote, VoteSignature,
+    Epoch, NetworkId, Proposal, Statement, Subject, ValidatorIndex, View, Vote,
 };
 
 use super::faults::{Counts, Fault};
@@ -109,14 +109,14 @@ pub(super) struct Signer {
     pub(super) network: NetworkId,
     pub(super) epoch: Epoch,
     pub(super) index: ValidatorIndex,
-    pub(super) key: SecretKey,
+    pub(super) key: ValidatorSecret,
 }
 
 impl Signer {
     /// Any vote.
     fn vote(&self, view: View, statement: Statement) -> ConsensusMessage {
         let signed = statement.to_sign(&self.network, self.epoch, view);
-        let signature = VoteSignature::Ed25519(self.key.sign(&signed));
+        let signature = self.key.sign(&signed);
         let vote = Vote {
             epoch: self.epoch,
             view,
@@ -134,7 +134,7 @@ impl Signer {
     fn sign(&self, proposal: &mut Proposal) {
         let subject = proposal.subject();
         let signed = Proposal::to_sign(&self.network, proposal.epoch, proposal.view, &subject);
-        proposal.signature = VoteSignature::Ed25519(self.key.sign(&signed));
+        proposal.signature = self.key.sign(&signed);
     }
 
     /// A block that differs from the proposal's in its time alone, so that it is as valid.

@@ -142,8 +142,8 @@ impl Votes {
         if known == Some(&subject) {
             return Ok(());
         }
-        let key = self.validators.get(leader).map(|validator| validator.key);
-        if key.is_none_or(|key| proposal.verify(&self.network, &key).is_err()) {
+        let key = self.validators.get(leader).map(|validator| &validator.key);
+        if key.is_none_or(|key| proposal.verify(&self.network, key).is_err()) {
             return self.forged(
                 from,
                 honest,
@@ -189,8 +189,8 @@ impl Votes {
         {
             return Ok(());
         }
-        let key = self.validators.get(*signer).map(|validator| validator.key);
-        if key.is_none_or(|key| vote.verify(&self.network, &key).is_err()) {
+        let key = self.validators.get(*signer).map(|validator| &validator.key);
+        if key.is_none_or(|key| vote.verify(&self.network, key).is_err()) {
             return self.forged(from, honest, format!("a vote {statement:?} of view {view}"));
         }
         let tally = self.views.entry(*view).or_default();
@@ -282,7 +282,7 @@ mod tests {
     use crate::sim::plan::Plan;
     use crate::sim::random::Random;
     use decube_crypto::Digest;
-    use decube_protocols::types::{BlockId, VoteSignature};
+    use decube_protocols::types::{BlockId, VoteScheme, VoteSignature};
 
     struct Table {
         plan: Plan,
@@ -290,7 +290,7 @@ mod tests {
     }
 
     fn table(byzantine: &[u16]) -> Table {
-        let plan = Plan::draw(&mut Random::new(1), None);
+        let plan = Plan::draw(&mut Random::new(1), VoteScheme::Hybrid, None);
         let byzantine = byzantine.iter().copied().map(ValidatorIndex);
         let votes = Votes::new(plan.network, plan.validators.clone(), byzantine);
         Table { plan, votes }
@@ -304,7 +304,7 @@ mod tests {
                 .validator
                 .as_ref()
                 .unwrap();
-            let signature = VoteSignature::Ed25519(key.sign(&signed));
+            let signature = key.sign(&signed);
             let vote = Vote {
                 epoch,
                 view,

@@ -29,7 +29,7 @@ use super::oracle::chain::Chain;
 use super::oracle::promises::Promises;
 use super::oracle::votes::Votes;
 use super::oracle::{Check, Violation};
-use super::plan::{NodeIndex, Plan};
+use super::plan::{NodeIndex, Plan, votes_of};
 use super::queue::Queue;
 use super::random::Random;
 use super::runner::Options;
@@ -179,7 +179,7 @@ impl World {
     pub(super) fn new(seed: u64, options: Options) -> Self {
         let mutant = options.mutant;
         let mut random = Random::new(seed);
-        let plan = Plan::draw(&mut random, options.byzantine);
+        let plan = Plan::draw(&mut random, votes_of(seed), options.byzantine);
         let byzantine = plan.byzantine.and_then(|(node, _)| plan.validator(node));
         let nodes: Vec<Node> = (0..plan.keys.len())
             .map(|node| start::new_node(&plan, node, mutant))
@@ -221,8 +221,9 @@ impl World {
         let (nodes, chaos) = (keys.len(), *chaos);
         let text = format!(
             "seed {seed}: {nodes} nodes, {} validators, byzantine {byzantine:?}, {link:?}, \
-             joined {joined}, encoded {encoded}",
-            self.plan.validators.validators().len()
+             joined {joined}, encoded {encoded}, votes {}",
+            self.plan.validators.validators().len(),
+            self.plan.genesis.parameters.signature,
         );
         self.log(format_args!("{text}"));
         for node in 0..nodes {

@@ -61,10 +61,7 @@ impl World {
         let node = &mut self.nodes[index];
         node.clock.restart(now);
         node.life += 1;
-        let validator = keys
-            .validator
-            .as_ref()
-            .map(decube_crypto::SecretKey::public);
+        let validator = keys.validator.as_ref().map(|key| key.ed25519().public());
         let identity = Identity {
             network: self.plan.network,
             validator,
