@@ -1,31 +1,25 @@
-//! Files of private keys: `keys/<kind>.key` in the data directory.
+//! Files of private keys: `keys/<kind>.key` in the data directory. Their form is told in `format`.
 //!
-//! ```text
-//! decube-key 1
-//! kind: validator
-//! public: <64 hexadecimal digits>
-//! secret: <64 hexadecimal digits, the Ed25519 seed>
-//! checksum: <16 hexadecimal digits, of the BLAKE3 digest of the lines above>
-//! ```
-//!
-//! A validator key has a second part since hybrid votes. Its file is of format 2, with these lines
-//! before the checksum:
-//! ```text
-//! ml-dsa-public: <64 hexadecimal digits, the BLAKE3 digest of the ML-DSA-65 public key>
-//! ml-dsa-secret: <64 hexadecimal digits, the ML-DSA-65 seed>
-//! ```
-//! The two seeds are drawn independently, so that whoever learns one learns nothing of the other. A
-//! validator key of format 1 still votes in networks with Ed25519 votes; where votes are hybrid it
-//! is refused with an error that says so.
+//! A key can be sealed with a passphrase: then its file holds the public half as before, and in
+//! place of the secret a box that only the passphrase opens ([`decube_crypto::sealed`]).
 //!
 //! # Invariants
 //! - A file has mode 0600 from its first byte on, and appears whole: it is written by a temporary
-//!   file, fsync and rename. One that exists is never replaced.
+//!   file, fsync and rename. One that exists is replaced by [`seal`], [`unseal`] and [`rotate`] only,
+//!   by one that was read back before.
+//! - [`rotate`] keeps the key and the vote log that it replaces under another name.
 //! - A file that others may read, or that is not exactly what was written, is refused with an error
 //!   that names it and what to do (`tests::every_damage_is_named`).
 //! - A file of format 1 is written as ever (`tests::a_key_file_has_this_format`).
-//! - Secrets are zeroised in memory, and in no error (`tests::no_error_shows_the_secret`).
+//! - Secrets and passphrases are zeroised in memory, and in no error
+//!   (`tests::no_error_shows_the_secret`).
 //! - A validator key never exists without its vote log: the log is made first.
+
+mod change;
+mod format;
+mod passphrase;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::fs::{DirBuilder, File};
@@ -33,24 +27,21 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use decube_crypto::{Digest, PublicKey, SecretKey, ValidatorSecret, VoteScheme, mldsa};
-use zeroize::{Zeroize, Zeroizing};
+use decube_crypto::sealed::SealError;
+use decube_crypto::{SecretKey, ValidatorKey, ValidatorSecret, VoteScheme, mldsa};
+use zeroize::Zeroizing;
 
 use crate::directory::{self, DirectoryLock};
 use crate::error::StoreError;
 use crate::votes;
 
-/// A key of one part.
-const FIRST_LINE: &str = "decube-key 1";
-/// A validator key of two parts.
-const FIRST_LINE_HYBRID: &str = "decube-key 2";
-const NEWEST_FORMAT: u32 = 2;
-const CHECKSUM_DOMAIN: &str = "decube/key-file/1";
-const ML_DSA_DOMAIN: &str = "decube/ml-dsa-key/1";
+pub use change::{Rotated, export, rotate, seal, unseal};
+use format::{Content, Unreadable};
+pub use passphrase::{BadPassphrase, MAX_PASSPHRASE, Passphrase};
 
-/// The most bytes of a key file that are read: a sound one has 222 to 226, and with a second part
-/// 386.
-const MAX_FILE: u64 = 1024;
+/// The most bytes of a key file that are read: a sound one has 222 to 386, and one that is sealed
+/// and has a second part 4,496.
+const MAX_FILE: u64 = 8192;
 
 /// What a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,6 +136,52 @@ pub enum KeyError {
         /// The file.
         path: PathBuf,
     },
+    /// It is sealed, and no passphrase was given.
+    #[error("{path} is sealed: give its passphrase at a terminal, or with --passphrase-file FILE or \
+        --passphrase-fd NUMBER", path = path.display())]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is sealed, and not with this passphrase.
+    #[error("the passphrase does not open {path}, or its sealed secret was changed; the file was \
+        left as it is", path = path.display())]
+    Passphrase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is sealed already.
+    #[error("{path} is sealed already; to change its passphrase, unseal it and seal it again",
+        path = path.display())]
+    SealedAlready {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is not sealed.
+    #[error("{path} is not sealed", path = path.display())]
+    NotSealed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Sealing or opening failed for another reason than the passphrase.
+    #[error("{path} cannot be sealed or opened: {reason}; it was left as it is",
+        path = path.display())]
+    Seal {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: SealError,
+    },
+    /// Whoever was to give the passphrase gave none.
+    #[error("{0}")]
+    NoPassphrase(String),
+    /// Another process changes keys of the data directory.
+    #[error("another process changes keys in {folder}; try again when it has ended",
+        folder = folder.display())]
+    Busy {
+        /// The folder of the keys.
+        folder: PathBuf,
+    },
     /// The system's source of randomness failed.
     #[error("the system gives no randomness for a new key: {0}")]
     NoRandomness(String),
@@ -193,10 +230,19 @@ fn seed() -> Result<Zeroizing<[u8; SecretKey::LENGTH]>, KeyError> {
 /// # Errors
 /// As [`generate`] and [`create`].
 pub fn make(directory: &Path, kind: KeyKind) -> Result<(), KeyError> {
-    match kind {
-        KeyKind::Peer | KeyKind::Author => create(directory, kind, &generate()?),
-        KeyKind::Validator => create_validator(directory, &generate_validator()?),
-    }
+    put(directory, kind, &draw(kind)?, None)
+}
+
+/// The same, sealed from the first byte on.
+///
+/// # Errors
+/// As [`make`] and [`seal`].
+pub fn make_sealed(
+    directory: &Path,
+    kind: KeyKind,
+    passphrase: &Passphrase,
+) -> Result<(), KeyError> {
+    put(directory, kind, &draw(kind)?, Some(passphrase))
 }
 
 /// Writes a new key file. A validator key, here one for Ed25519 votes only, also gets its vote log, as
@@ -205,10 +251,7 @@ pub fn make(directory: &Path, kind: KeyKind) -> Result<(), KeyError> {
 /// # Errors
 /// [`KeyError::Exists`] when there is one, and what the operating system says.
 pub fn create(directory: &Path, kind: KeyKind, key: &SecretKey) -> Result<(), KeyError> {
-    match kind {
-        KeyKind::Peer | KeyKind::Author => write(directory, kind, &key.clone().into()),
-        KeyKind::Validator => create_validator(directory, &key.clone().into()),
-    }
+    put(directory, kind, &key.clone().into(), None)
 }
 
 /// Makes the vote log of a new validator key, then writes the key. The log bears the public half of
@@ -217,70 +260,100 @@ pub fn create(directory: &Path, kind: KeyKind, key: &SecretKey) -> Result<(), Ke
 /// # Errors
 /// When either exists, when a node has the directory open, and what the operating system says.
 pub fn create_validator(directory: &Path, key: &ValidatorSecret) -> Result<(), KeyError> {
-    let path = path(directory, KeyKind::Validator);
-    if path.exists() {
-        return Err(KeyError::Exists { path });
-    }
-    let _lock = DirectoryLock::take(directory)?;
-    votes::create(directory, &key.ed25519().public())?;
-    write(directory, KeyKind::Validator, key)
+    put(directory, KeyKind::Validator, key, None)
 }
 
-fn write(directory: &Path, kind: KeyKind, key: &ValidatorSecret) -> Result<(), KeyError> {
+/// A new key with all parts that its kind has.
+fn draw(kind: KeyKind) -> Result<ValidatorSecret, KeyError> {
+    match kind {
+        KeyKind::Peer | KeyKind::Author => Ok(generate()?.into()),
+        KeyKind::Validator => generate_validator(),
+    }
+}
+
+fn put(
+    directory: &Path,
+    kind: KeyKind,
+    key: &ValidatorSecret,
+    passphrase: Option<&Passphrase>,
+) -> Result<(), KeyError> {
     let path = path(directory, kind);
     if path.exists() {
         return Err(KeyError::Exists { path });
     }
+    let text = change::text(&path, kind, key, passphrase)?;
+    let _lock = match kind {
+        KeyKind::Peer | KeyKind::Author => None,
+        KeyKind::Validator => {
+            let lock = DirectoryLock::take(directory)?;
+            votes::create(directory, &key.ed25519().public())?;
+            Some(lock)
+        }
+    };
     if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.and_then(|()| File::open(directory)?.sync_all())
             .map_err(|error| StoreError::io(folder, &error))?;
     }
-    Ok(directory::write(
-        &path,
-        format(kind, key).as_bytes(),
-        0o600,
-    )?)
+    Ok(directory::write(&path, text.as_bytes(), 0o600)?)
 }
 
-fn format(kind: KeyKind, key: &ValidatorSecret) -> Zeroizing<String> {
-    // Room for all of it at once, so that no copy of a shorter string stays in memory.
-    let mut text = Zeroizing::new(String::with_capacity(MAX_LENGTH));
-    let secret = |seed: Zeroizing<[u8; 32]>| Zeroizing::new(hex::encode(seed.as_slice()));
-    let first = match key.ml_dsa() {
-        None => FIRST_LINE,
-        Some(_) => FIRST_LINE_HYBRID,
-    };
-    for part in [first, "\nkind: ", kind.name(), "\npublic: "] {
-        text.push_str(part);
+/// The public half of a key file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicHalf {
+    /// The key; that of a peer or an author has no second part.
+    pub key: ValidatorKey,
+    /// Whether the secret half is sealed.
+    pub is_sealed: bool,
+}
+
+/// Reads the public half of a key, for which no passphrase is needed. Of a key that is not sealed
+/// the whole file is checked.
+///
+/// # Errors
+/// [`KeyError`] names the file and what to do.
+pub fn read_public(directory: &Path, kind: KeyKind) -> Result<PublicHalf, KeyError> {
+    let path = path(directory, kind);
+    Ok(match content(&path, kind)? {
+        Content::Open(key) => PublicHalf {
+            key: key.public(),
+            is_sealed: false,
+        },
+        Content::Sealed(sealed) => PublicHalf {
+            key: sealed.public,
+            is_sealed: true,
+        },
+    })
+}
+
+/// Reads a key with all parts that it has; `ask` is called for the passphrase when it is sealed.
+///
+/// # Errors
+/// [`KeyError`] names the file and what to do; or what `ask` returned.
+pub fn open(
+    directory: &Path,
+    kind: KeyKind,
+    ask: impl FnOnce(&Path) -> Result<Passphrase, KeyError>,
+) -> Result<ValidatorSecret, KeyError> {
+    let path = path(directory, kind);
+    match content(&path, kind)? {
+        Content::Open(key) => Ok(key),
+        Content::Sealed(sealed) => sealed.open(&path, &ask(&path)?),
     }
-    text.push_str(&key.ed25519().public().to_string());
-    text.push_str("\nsecret: ");
-    text.push_str(&secret(key.ed25519().to_seed()));
-    if let Some(ml_dsa) = key.ml_dsa() {
-        text.push_str("\nml-dsa-public: ");
-        text.push_str(&digest(ml_dsa).to_string());
-        text.push_str("\nml-dsa-secret: ");
-        text.push_str(&secret(ml_dsa.to_seed()));
-    }
-    text.push('\n');
-    let checksum = checksum(&text);
-    text.push_str("checksum: ");
-    text.push_str(&checksum);
-    text.push('\n');
-    text
 }
 
-/// More than a key file has.
-const MAX_LENGTH: usize = 512;
-
-/// What the file has of the long public half.
-fn digest(key: &mldsa::SecretKey) -> Digest {
-    Digest::of(ML_DSA_DOMAIN, &[key.public().as_bytes()])
-}
-
-fn checksum(lines: &str) -> String {
-    Digest::of(CHECKSUM_DOMAIN, &[lines.as_bytes()]).short()
+/// The key for votes under `scheme`, of the validator key of a data directory.
+///
+/// # Errors
+/// [`KeyError::NoMlDsa`] when it lacks a part.
+pub fn voter(
+    directory: &Path,
+    key: &ValidatorSecret,
+    scheme: VoteScheme,
+) -> Result<ValidatorSecret, KeyError> {
+    key.under(scheme).ok_or_else(|| KeyError::NoMlDsa {
+        path: path(directory, KeyKind::Validator),
+    })
 }
 
 /// Reads the key of a kind from a data directory; of a validator key, the Ed25519 part.
@@ -320,6 +393,21 @@ pub fn read_voter(directory: &Path, scheme: VoteScheme) -> Result<ValidatorSecre
 }
 
 fn read_parts(path: &Path, kind: KeyKind) -> Result<ValidatorSecret, KeyError> {
+    match content(path, kind)? {
+        Content::Open(key) => Ok(key),
+        Content::Sealed(_) => Err(KeyError::Sealed {
+            path: path.to_path_buf(),
+        }),
+    }
+}
+
+/// What a file has, checked as far as it can be without a passphrase.
+fn content(path: &Path, kind: KeyKind) -> Result<Content, KeyError> {
+    parse(path, kind, &bytes(path, kind)?)
+}
+
+/// The bytes of a file that only its owner may read.
+fn bytes(path: &Path, kind: KeyKind) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -343,10 +431,15 @@ fn read_parts(path: &Path, kind: KeyKind) -> Result<ValidatorSecret, KeyError> {
             mode,
         });
     }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LENGTH * 4));
+    // Room for more than is read, so that no copy of a shorter text stays in memory.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAX_FILE as usize));
     file.take(MAX_FILE + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| io(&error))?;
+    Ok(bytes)
+}
+
+fn parse(path: &Path, kind: KeyKind, bytes: &[u8]) -> Result<Content, KeyError> {
     let damaged = |detail| KeyError::Damaged {
         path: path.to_path_buf(),
         detail,
@@ -354,11 +447,11 @@ fn read_parts(path: &Path, kind: KeyKind) -> Result<ValidatorSecret, KeyError> {
     if bytes.is_empty() {
         return Err(damaged("it is empty"));
     }
-    let Ok(text) = std::str::from_utf8(&bytes) else {
+    let Ok(text) = std::str::from_utf8(bytes) else {
         return Err(damaged("it is no text"));
     };
-    match parse(text) {
-        Ok((found, key)) if found == kind.name() => Ok(key),
+    match format::parse(text) {
+        Ok((found, content)) if found == kind.name() => Ok(content),
         Ok(_) => Err(KeyError::OtherKind {
             path: path.to_path_buf(),
             kind,
@@ -369,69 +462,3 @@ fn read_parts(path: &Path, kind: KeyKind) -> Result<ValidatorSecret, KeyError> {
         Err(Unreadable::Damaged(detail)) => Err(damaged(detail)),
     }
 }
-
-enum Unreadable {
-    Newer,
-    Damaged(&'static str),
-}
-
-/// Reads what [`format`] wrote, and nothing else.
-fn parse(text: &str) -> Result<(&str, ValidatorSecret), Unreadable> {
-    use Unreadable::Damaged;
-    let is_hybrid = match text.lines().next().unwrap_or_default() {
-        FIRST_LINE => false,
-        FIRST_LINE_HYBRID => true,
-        first => {
-            let version = first.strip_prefix("decube-key ").map(str::parse::<u32>);
-            return match version {
-                Some(Ok(version)) if version > NEWEST_FORMAT => Err(Unreadable::Newer),
-                Some(_) | None => Err(Damaged("its first line is not that of a key file")),
-            };
-        }
-    };
-    let cut = Damaged("it is cut short, or lines are missing");
-    let Some((signed, sum)) = text.rsplit_once("checksum: ") else {
-        return Err(cut);
-    };
-    if sum.strip_suffix('\n') != Some(checksum(signed).as_str()) {
-        return Err(Damaged("its checksum does not match"));
-    }
-    let mut lines = signed.lines().skip(1);
-    let mut field = |name| lines.next().and_then(|line| line.strip_prefix(name));
-    let (kind, public, secret) = (field("kind: "), field("public: "), field("secret: "));
-    let (Some(kind), Some(public), Some(secret)) = (kind, public, secret) else {
-        return Err(cut);
-    };
-    let key = SecretKey::from_seed(&*parse_seed(secret)?);
-    let foreign = Damaged("its public half does not belong to its secret");
-    if public.parse::<PublicKey>().ok() != Some(key.public()) {
-        return Err(foreign);
-    }
-    if !is_hybrid {
-        return Ok((kind, key.into()));
-    }
-    let (Some(public), Some(secret)) = (field("ml-dsa-public: "), field("ml-dsa-secret: ")) else {
-        return Err(cut);
-    };
-    let ml_dsa = mldsa::SecretKey::from_seed(&*parse_seed(secret)?);
-    if public.parse::<Digest>().ok() != Some(digest(&ml_dsa)) {
-        return Err(foreign);
-    }
-    Ok((kind, ValidatorSecret::hybrid(key, ml_dsa)))
-}
-
-fn parse_seed(digits: &str) -> Result<Zeroizing<[u8; SecretKey::LENGTH]>, Unreadable> {
-    let mut seed = Zeroizing::new([0; SecretKey::LENGTH]);
-    match hex::decode_to_slice(digits, seed.as_mut_slice()) {
-        Ok(()) => Ok(seed),
-        Err(_) => {
-            seed.zeroize();
-            Err(Unreadable::Damaged(
-                "its secret is not 64 hexadecimal digits",
-            ))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,11 @@
 //! Key files: their form, every damage, and what changes them.
 
-use super::*;
 use std::fs::{self, Permissions};
+
+use decube_crypto::ValidatorKey;
+
+use super::format::checksum;
+use super::*;
 
 fn key() -> SecretKey {
     SecretKey::from_seed(&[7; 32])
@@ -146,7 +150,7 @@ fn every_damage_is_named() {
         let error = refusal(&path, content, KeyKind::Peer);
         assert!(matches!(error, KeyError::Damaged { .. }), "{error}");
     }
-    let newer = refusal(&path, b"decube-key 3\nwhatever\n", KeyKind::Peer);
+    let newer = refusal(&path, b"decube-key 4\nwhatever\n", KeyKind::Peer);
     assert_eq!(newer, KeyError::Newer { path: path.clone() });
     fs::write(&path, &good).unwrap();
     assert!(
@@ -199,4 +203,169 @@ fn no_error_shows_the_secret() {
             "{shown}"
         );
     }
+}
+
+fn phrase(text: &str) -> Passphrase {
+    Passphrase::new(Zeroizing::new(text.into())).unwrap()
+}
+
+/// Opens a key with a passphrase.
+fn opened(directory: &Path, kind: KeyKind, with: &str) -> Result<ValidatorKey, KeyError> {
+    open(directory, kind, |_| Ok(phrase(with))).map(|key| key.public())
+}
+
+#[test]
+fn a_sealed_key_opens_with_its_passphrase_only_and_shows_its_public_half_without() {
+    for kind in KeyKind::ALL {
+        let directory = tempfile::tempdir().unwrap();
+        make_sealed(directory.path(), kind, &phrase("correct horse")).unwrap();
+        let path = path(directory.path(), kind);
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let half = read_public(directory.path(), kind).unwrap();
+        assert!(half.is_sealed);
+        let open = opened(directory.path(), kind, "correct horse");
+        assert_eq!(open, Ok(half.key));
+        let wrong = opened(directory.path(), kind, "correct horse ").unwrap_err();
+        assert_eq!(wrong, KeyError::Passphrase { path: path.clone() });
+        let none = read(directory.path(), kind).unwrap_err();
+        assert_eq!(none, KeyError::Sealed { path });
+        assert!(none.to_string().contains("--passphrase-file"));
+    }
+}
+
+#[test]
+fn sealing_and_unsealing_give_back_the_file_that_was() {
+    let directory = tempfile::tempdir().unwrap();
+    create_validator(directory.path(), &hybrid()).unwrap();
+    let (at, kind) = (directory.path(), KeyKind::Validator);
+    let path = path(at, kind);
+    let before = fs::read_to_string(&path).unwrap();
+    let not = unseal(at, kind, &phrase("x")).unwrap_err();
+    assert_eq!(not, KeyError::NotSealed { path: path.clone() });
+    seal(at, kind, &phrase("x")).unwrap();
+    let sealed = fs::read_to_string(&path).unwrap();
+    for secret in [hex::encode([7; 32]), hex::encode([9; 32])] {
+        assert!(before.contains(&secret) && !sealed.contains(&secret[..8]));
+    }
+    let again = seal(at, kind, &phrase("x")).unwrap_err();
+    assert_eq!(again, KeyError::SealedAlready { path: path.clone() });
+    assert!(unseal(at, kind, &phrase("y")).is_err());
+    assert_eq!(fs::read_to_string(&path).unwrap(), sealed);
+    assert_eq!(opened(at, kind, "x"), Ok(hybrid().public()));
+    unseal(at, kind, &phrase("x")).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), before);
+    let files = fs::read_dir(path.parent().unwrap()).unwrap().count();
+    assert_eq!(files, 1, "no temporary file is left");
+}
+
+#[test]
+fn a_sealed_file_has_this_format_and_every_damage_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    create_validator(directory.path(), &hybrid()).unwrap();
+    let path = path(directory.path(), KeyKind::Validator);
+    let fresh = decube_crypto::sealed::Fresh {
+        salt: [1; 16],
+        nonce: [2; 24],
+    };
+    let cost = decube_crypto::sealed::Cost {
+        memory_kib: 8,
+        passes: 1,
+        lanes: 1,
+    };
+    let kind = KeyKind::Validator;
+    let good = format::sealed(kind, &hybrid(), &phrase("x"), cost, &fresh).unwrap();
+    assert_eq!(good, include_str!("../../fixtures/sealed.key"));
+    for at in (0..good.len()).step_by(7) {
+        let mut changed = good.clone().into_bytes();
+        changed[at] ^= 1;
+        let error = refusal(&path, &changed, kind);
+        let named = matches!(error, KeyError::Damaged { .. } | KeyError::Newer { .. });
+        assert!(named, "byte {at}: {error}");
+        let error = refusal(&path, &good.as_bytes()[..at], kind);
+        assert!(matches!(error, KeyError::Damaged { .. }), "cut at {at}");
+    }
+    fs::write(&path, &good).unwrap();
+    assert_eq!(
+        opened(directory.path(), kind, "x"),
+        Ok(hybrid().public()),
+        "the test damages what was sound"
+    );
+}
+
+/// Whoever can write the file must not make the owner show another public half than that of the
+/// secret inside.
+#[test]
+fn a_public_half_cannot_be_exchanged_under_the_seal() {
+    let (directory, path) = written(KeyKind::Peer);
+    seal(directory.path(), KeyKind::Peer, &phrase("x")).unwrap();
+    let good = fs::read_to_string(&path).unwrap();
+    let other = SecretKey::from_seed(&[8; 32]).public().to_string();
+    let changed = good.replace(&key().public().to_string(), &other);
+    let (signed, _) = changed.rsplit_once("checksum: ").unwrap();
+    let changed = format!("{signed}checksum: {}\n", checksum(signed));
+    fs::write(&path, changed).unwrap();
+    let refused = opened(directory.path(), KeyKind::Peer, "x").unwrap_err();
+    assert_eq!(refused, KeyError::Passphrase { path });
+}
+
+#[test]
+fn a_rotated_key_is_new_and_the_old_one_is_kept_with_its_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    for kind in KeyKind::ALL {
+        make(at, kind).unwrap();
+        let old = fs::read(path(at, kind)).unwrap();
+        let before = read_public(at, kind).unwrap();
+        let kept = rotate(at, kind, None).unwrap();
+        assert_eq!(fs::read(&kept.key).unwrap(), old);
+        assert_eq!(kept.vote_log.is_some(), kind == KeyKind::Validator);
+        let after = read_public(at, kind).unwrap();
+        assert_ne!(after.key, before.key);
+        assert!(!after.is_sealed);
+        let again = rotate(at, kind, None).unwrap();
+        assert_ne!(again.key, kept.key);
+        assert_eq!(fs::read(&kept.key).unwrap(), old);
+    }
+    // The new validator key has a log of its own, and a sealed key is followed by a sealed one.
+    let log = at.join("votes.redb.1");
+    assert!(log.exists() && at.join("votes.redb.2").exists() && at.join("votes.redb").exists());
+    seal(at, KeyKind::Peer, &phrase("x")).unwrap();
+    let before = read_public(at, KeyKind::Peer).unwrap();
+    assert!(rotate(at, KeyKind::Peer, None).is_err());
+    assert!(rotate(at, KeyKind::Peer, Some(&phrase("y"))).is_err());
+    assert_eq!(read_public(at, KeyKind::Peer).unwrap(), before);
+    rotate(at, KeyKind::Peer, Some(&phrase("x"))).unwrap();
+    let after = read_public(at, KeyKind::Peer).unwrap();
+    assert!(after.is_sealed && after.key != before.key);
+    assert_eq!(opened(at, KeyKind::Peer, "x"), Ok(after.key));
+}
+
+#[test]
+fn an_exported_key_is_the_file_for_its_owner_alone_and_nothing_is_overwritten() {
+    let (directory, path) = written(KeyKind::Author);
+    let to = directory.path().join("copy");
+    export(directory.path(), KeyKind::Author, &to).unwrap();
+    assert_eq!(fs::read(&to).unwrap(), fs::read(path).unwrap());
+    let mode = fs::metadata(&to).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let again = export(directory.path(), KeyKind::Author, &to).unwrap_err();
+    assert_eq!(again, KeyError::Exists { path: to });
+}
+
+#[test]
+fn a_passphrase_is_one_line_and_never_printed() {
+    let new = |text: &str| Passphrase::new(Zeroizing::new(text.into()));
+    assert!(new("a b\n").unwrap().is(&phrase("a b")));
+    assert!(new("a b\r\n").unwrap().is(&phrase("a b")));
+    assert!(!phrase("a").is(&phrase("b")));
+    for (text, expected) in [
+        ("", BadPassphrase::Empty),
+        ("\n", BadPassphrase::Empty),
+        ("a\nb", BadPassphrase::Lines),
+        (&"x".repeat(MAX_PASSPHRASE + 1), BadPassphrase::TooLong),
+    ] {
+        assert_eq!(new(text).unwrap_err(), expected);
+    }
+    assert!(!format!("{:?}", phrase("secret")).contains("secret"));
 }
