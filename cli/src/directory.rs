@@ -73,22 +73,26 @@ pub(crate) fn make_keys(directory: &Path, kinds: &[KeyKind]) -> Result<Vec<KeyKi
     Ok(made)
 }
 
-/// The public halves of the keys that a data directory has, as an object.
+/// The public halves of the keys that a data directory has, as an object; and which are sealed, if
+/// any are.
 pub(crate) fn public_keys(directory: &Path) -> Result<Map<String, Value>, Failure> {
     let mut found = Map::new();
+    let mut sealed = Vec::new();
     for kind in KeyKind::ALL {
         if keys::exists(directory, kind) {
-            let key = match kind {
-                KeyKind::Peer => {
-                    let key = keys::read(directory, kind)?.public();
-                    found.insert("peer_id".into(), json!(peer_id(&key).to_string()));
-                    json!(key)
-                }
-                KeyKind::Author => json!(keys::read(directory, kind)?.public()),
-                KeyKind::Validator => json!(keys::read_validator(directory)?.public()),
-            };
-            found.insert(kind.name().into(), key);
+            let half = keys::read_public(directory, kind)?;
+            if kind == KeyKind::Peer {
+                let id = peer_id(half.key.ed25519()).to_string();
+                found.insert("peer_id".into(), json!(id));
+            }
+            found.insert(kind.name().into(), json!(half.key));
+            if half.is_sealed {
+                sealed.push(kind.name());
+            }
         }
+    }
+    if !sealed.is_empty() {
+        found.insert("sealed".into(), json!(sealed));
     }
     Ok(found)
 }

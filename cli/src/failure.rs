@@ -157,11 +157,18 @@ impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
         let exit = match &error {
             KeyError::Missing { .. } => Exit::NotFound,
-            KeyError::Exists { .. } | KeyError::NoMlDsa { .. } => Exit::Refused,
+            KeyError::Exists { .. }
+            | KeyError::NoMlDsa { .. }
+            | KeyError::Passphrase { .. }
+            | KeyError::SealedAlready { .. }
+            | KeyError::NotSealed { .. } => Exit::Refused,
+            KeyError::Sealed { .. } | KeyError::NoPassphrase(_) => Exit::Usage,
             KeyError::Exposed { .. }
             | KeyError::Damaged { .. }
             | KeyError::Newer { .. }
             | KeyError::OtherKind { .. }
+            | KeyError::Seal { .. }
+            | KeyError::Busy { .. }
             | KeyError::NoRandomness(_)
             | KeyError::Store(_) => Exit::Failed,
         };

@@ -15,6 +15,7 @@ mod directory;
 mod editor;
 mod failure;
 mod output;
+mod passphrase;
 mod ticket;
 
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 
+use decube_crypto::{SecretKey, ValidatorSecret};
 use decube_store::keys::{self, KeyError, KeyKind};
 use decube_store::network::{self, NETWORK_FILE, NetworkError};
 use decube_store::{Identity, Store, StoreError};
@@ -63,6 +64,49 @@ pub enum RunError {
     Stopped(StopReason),
 }
 
+/// The keys of a data directory, opened.
+#[derive(Debug)]
+pub struct Keys {
+    /// Proves who the node is.
+    pub peer: SecretKey,
+    /// Signs the node's changes and transactions.
+    pub author: SecretKey,
+    /// Signs votes, at a validator that has its key here.
+    pub validator: Option<ValidatorSecret>,
+}
+
+impl Keys {
+    /// Opens the keys of a data directory, each by `open`, which knows the passphrases of those that
+    /// are sealed.
+    ///
+    /// # Errors
+    /// What `open` returns.
+    pub fn open(
+        directory: &Path,
+        mut open: impl FnMut(KeyKind) -> Result<ValidatorSecret, KeyError>,
+    ) -> Result<Self, KeyError> {
+        Ok(Self {
+            peer: open(KeyKind::Peer)?.ed25519().clone(),
+            author: open(KeyKind::Author)?.ed25519().clone(),
+            validator: match keys::exists(directory, KeyKind::Validator) {
+                true => Some(open(KeyKind::Validator)?),
+                false => None,
+            },
+        })
+    }
+
+    /// Reads the keys of a data directory, of which none is sealed.
+    ///
+    /// # Errors
+    /// [`KeyError`] names the file and what to do.
+    pub fn read(directory: &Path) -> Result<Self, KeyError> {
+        let sealed = |path: &Path| KeyError::Sealed { path: path.into() };
+        Self::open(directory, |kind| {
+            keys::open(directory, kind, |path| Err(sealed(path)))
+        })
+    }
+}
+
 /// Where the control API of a data directory's node listens.
 #[must_use]
 pub fn socket(directory: &Path) -> PathBuf {
@@ -77,10 +121,11 @@ pub fn socket(directory: &Path) -> PathBuf {
 pub async fn run(
     directory: &Path,
     settings: &Settings,
+    keys: Keys,
     started: impl FnOnce(&Handle, Option<std::net::SocketAddr>),
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    let config = load(directory, settings)?;
+    let config = load(directory, settings, keys)?;
     let tcp = match settings.api_tcp {
         Some(address) => {
             let token = Token::load_or_create(&directory.join(TOKEN_FILE))?;
@@ -127,7 +172,7 @@ pub async fn run(
 ///
 /// # Errors
 /// [`RunError`] names the file that is missing or wrong.
-pub fn load(directory: &Path, settings: &Settings) -> Result<NodeConfig, RunError> {
+pub fn load(directory: &Path, settings: &Settings, keys: Keys) -> Result<NodeConfig, RunError> {
     let path = directory.join(NETWORK_FILE);
     let file = network::read(&path)?;
     let mut bootstrap = settings.bootstrap.clone();
@@ -144,15 +189,15 @@ pub fn load(directory: &Path, settings: &Settings) -> Result<NodeConfig, RunErro
             }
         }
     }
-    let peer = keys::read(directory, KeyKind::Peer)?;
-    let author = keys::read(directory, KeyKind::Author)?;
-    let validator = match keys::exists(directory, KeyKind::Validator) {
-        true => Some(keys::read_voter(
-            directory,
-            file.genesis.parameters.signature,
-        )?),
-        false => None,
-    };
+    let Keys {
+        peer,
+        author,
+        validator,
+    } = keys;
+    let scheme = file.genesis.parameters.signature;
+    let validator = validator
+        .map(|key| keys::voter(directory, &key, scheme))
+        .transpose()?;
     let identity = Identity {
         network: file.genesis.network_id(),
         validator: validator.as_ref().map(|key| key.ed25519().public()),

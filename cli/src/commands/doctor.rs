@@ -173,22 +173,25 @@ fn check_settings(findings: &mut Findings, folder: &Path) -> Option<Settings> {
     findings.result("settings", read, show)
 }
 
-/// Checks the keys; gives the validator key's public half.
+/// Checks the keys, of sealed ones what can be checked without a passphrase; gives the validator
+/// key's public half.
 fn check_keys(findings: &mut Findings, folder: &Path) -> Option<decube_crypto::PublicKey> {
+    let sealed = |half: &keys::PublicHalf| if half.is_sealed { ", sealed" } else { "" };
     for (check, kind) in [("peer key", KeyKind::Peer), ("author key", KeyKind::Author)] {
-        findings.result(check, keys::read(folder, kind), |key| {
-            key.public().to_string()
+        findings.result(check, keys::read_public(folder, kind), |half| {
+            format!("{}{}", half.key, sealed(half))
         });
     }
     if !keys::exists(folder, KeyKind::Validator) {
         return None;
     }
-    let key = keys::read_validator(folder);
+    let half = keys::read_public(folder, KeyKind::Validator);
     findings
-        .result("vote key", key, |key| {
-            format!("{}, for {} votes", key.ed25519().public(), key.scheme())
+        .result("vote key", half, |half| {
+            let (name, scheme) = (half.key.ed25519(), half.key.scheme());
+            format!("{name}, for {scheme} votes{}", sealed(half))
         })
-        .map(|key| key.ed25519().public())
+        .map(|half| *half.key.ed25519())
 }
 
 fn check_running(findings: &mut Findings, status: &Status) {

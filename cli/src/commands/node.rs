@@ -4,11 +4,11 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
-use decube_node::run;
+use decube_node::run::{self, Keys};
 use decube_node::settings::{Overrides, Settings};
 use decube_protocols::types::NetworkFile;
 use decube_store::keys::KeyKind;
-use decube_store::network;
+use decube_store::network::{self, NETWORK_FILE};
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::directory;
 use crate::failure::Failure;
 use crate::output::{self, Report};
+use crate::passphrase::{PassphraseFlags, Unlocker};
 use crate::ticket;
 
 /// Settings as flags and environment variables; they come before `decube.toml`.
@@ -153,7 +154,9 @@ fn prepare(
     let keys = directory::public_keys(folder)?;
     let mut text = format!("data directory  {}\n", folder.display());
     for (name, value) in &keys {
-        let value = value.as_str().unwrap_or_default();
+        let Some(value) = value.as_str() else {
+            continue;
+        };
         text.push_str(&format!("{:<14}  {value}\n", name.replace('_', " ")));
     }
     if let Some(file) = file {
@@ -212,6 +215,9 @@ pub(crate) struct Up {
     /// Settings that come before decube.toml.
     #[command(flatten)]
     flags: Flags,
+    /// Where the passphrase of sealed keys comes from.
+    #[command(flatten)]
+    passphrase: PassphraseFlags,
     /// Stop when standard input closes, unless the line `stay` came before.
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
@@ -230,6 +236,12 @@ impl Up {
         let settings =
             Settings::resolve(&[self.flags.overrides()?, Overrides::of_directory(folder)?])?;
         log_to_stderr(&settings.log)?;
+        // Nobody types a passphrase for a node that has no network. And the keys come before the
+        // signals, so that Ctrl-C ends a prompt.
+        network::read(&folder.join(NETWORK_FILE))?;
+        let mut unlocker = Unlocker::new(&self.passphrase);
+        let keys = Keys::open(folder, |kind| unlocker.open(folder, kind))?;
+        drop(unlocker);
         let signalled = run::stop_signal()?;
         let stop = async {
             tokio::select! {
@@ -254,7 +266,7 @@ impl Up {
                 tracing::info!(socket = %socket.display(), tcp = ?tcp, "the control API is up");
             }
         };
-        run::run(folder, &settings, started, stop).await?;
+        run::run(folder, &settings, keys, started, stop).await?;
         Ok(())
     }
 }

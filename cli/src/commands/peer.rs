@@ -127,7 +127,8 @@ impl Peer {
 
 /// The peer id, from the key; the addresses when the node runs.
 async fn id(context: &Context) -> Result<Report, Failure> {
-    let key = keys::read(context.directory()?, KeyKind::Peer)?.public();
+    let key = keys::read_public(context.directory()?, KeyKind::Peer)?.key;
+    let key = *key.ed25519();
     let peer = peer_id(&key).to_string();
     let client = context.client()?;
     let listen = match context.call(async { Ok(client.status().await) }).await? {

@@ -7,6 +7,8 @@ mod hostile;
 #[cfg(test)]
 mod input;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod offline;
 #[cfg(test)]
 mod running;

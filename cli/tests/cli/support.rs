@@ -152,8 +152,13 @@ impl Home {
 
     /// Starts the node and waits until it is ready.
     pub(crate) fn up(&self) -> Running {
+        self.up_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn up_with(&self, arguments: &[&str]) -> Running {
         let log = fs::File::create(self.file("log")).unwrap();
-        let mut command = self.command(&["up"]);
+        let mut command = self.command(&[&["up"], arguments].concat());
         command.stdout(Stdio::null()).stderr(log);
         let running = Running {
             child: command.spawn().unwrap(),

@@ -148,7 +148,12 @@ async fn solo(directory: &Path) -> (crate::Node, crate::api::Server) {
         ..Default::default()
     };
     let settings = crate::settings::Settings::resolve(&[said]).unwrap();
-    let config = crate::run::load(directory, &settings).unwrap();
+    let config = crate::run::load(
+        directory,
+        &settings,
+        crate::run::Keys::read(directory).unwrap(),
+    )
+    .unwrap();
     let node = crate::Node::start(config).await.unwrap();
     let api = crate::api::ApiConfig {
         socket: crate::run::socket(directory),
