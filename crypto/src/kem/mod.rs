@@ -30,7 +30,7 @@ mod aws_lc;
 mod keys;
 #[cfg(test)]
 mod known_answers;
-#[cfg(any(test, feature = "pqcrypto"))]
+#[cfg(feature = "pqcrypto")]
 mod pqcrypto;
 #[cfg(test)]
 #[path = "../../examples/noise_vector/seeded.rs"]
@@ -40,7 +40,7 @@ mod tests;
 
 pub use aws_lc::AwsLc;
 pub use keys::{Ciphertext, DecapsulationKey, EncapsulationKey, InvalidKemKey, SharedSecret};
-#[cfg(any(test, feature = "pqcrypto"))]
+#[cfg(feature = "pqcrypto")]
 pub use pqcrypto::Pqcrypto;
 
 /// An implementation of ML-KEM-768 (FIPS 203).
@@ -91,7 +91,7 @@ pub enum KemError {
 pub fn backends() -> Vec<Box<dyn Kem>> {
     vec![
         Box::new(AwsLc),
-        #[cfg(any(test, feature = "pqcrypto"))]
+        #[cfg(feature = "pqcrypto")]
         Box::new(Pqcrypto),
     ]
 }

@@ -7,8 +7,10 @@
 //! # Invariants
 //! - A public key has exactly 1,952 bytes and a signature 3,309 before a backend sees them. Every
 //!   string of 1,952 bytes encodes a key (FIPS 204, algorithm 23: ten bits hold each coefficient),
-//!   so its length is all that the standard lets one check. A key whose vector `t1` is zero is
-//!   refused besides: anyone can sign for it.
+//!   so its length is all that the standard lets one check. A key whose vector `t1` is zero, the
+//!   likeliest accident, is refused besides: anyone can sign for it. That is no guarantee against
+//!   a key made on purpose so that others can sign for it; its owner could as well publish the
+//!   secret.
 //! - The range of a signature's coefficients and the encoding of its hints are checked here, before
 //!   a backend sees it (`tests::encodings_are_those_of_another_implementation`).
 //! - All implementations verify the same signatures, also at the edges: else two nodes would

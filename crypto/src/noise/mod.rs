@@ -37,8 +37,9 @@
 //! - No nonce is used twice, and the last one never: a direction ends first
 //!   (`transport::tests::a_direction_ends_before_its_nonces_do`).
 //! - A frame that does not decrypt ends its direction (`transport::tests`).
-//! - Private keys, session keys and the secrets of the KEM are zeroised when dropped and absent from
-//!   every debug print. `snow` does not zeroise its chaining key, which is dropped with the handshake.
+//! - Private keys, session keys and the secrets of the KEM that this module holds are zeroised when
+//!   dropped, and absent from every debug print. `snow` does not zeroise its own state and its
+//!   copies on the stack (chaining key, shared secrets, derived keys) of the time of the handshake.
 
 mod aead;
 mod handshake;

@@ -123,6 +123,8 @@ impl ReceivingHalf {
     /// [`FrameError`] says why not. What `frame` then contains is of no use.
     pub fn decrypt<'a>(&mut self, frame: &'a mut [u8]) -> Result<&'a [u8], FrameError> {
         if !(TAG_LENGTH..=MAX_FRAME).contains(&frame.len()) {
+            // The other side makes no such frame, so somebody else is writing.
+            self.0.end();
             return Err(FrameError::Length(frame.len()));
         }
         let (aead, nonce) = self.0.next()?;
@@ -218,19 +220,22 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_of_an_impossible_length_changes_nothing() {
+    fn what_is_too_long_to_send_changes_nothing_and_an_impossible_frame_ends_its_direction() {
         let (mut sending, mut receiving) = pair();
         let mut out = vec![1];
         let long = vec![0; MAX_PLAINTEXT + 1];
         let error = sending.encrypt(&long, &mut out);
         assert_eq!(error, Err(FrameError::TooLong(MAX_PLAINTEXT + 1)));
         assert_eq!(out, [1]);
-        for length in [0, TAG_LENGTH - 1, MAX_FRAME + 1] {
-            let error = receiving.decrypt(&mut vec![0; length]).unwrap_err();
-            assert_eq!(error, FrameError::Length(length));
-        }
         let mut first = frame(&mut sending, b"first");
         assert_eq!(receiving.decrypt(&mut first).unwrap(), b"first");
+        for length in [0, TAG_LENGTH - 1, MAX_FRAME + 1] {
+            let (mut sending, mut receiving) = pair();
+            let error = receiving.decrypt(&mut vec![0; length]).unwrap_err();
+            assert_eq!(error, FrameError::Length(length));
+            let mut good = frame(&mut sending, b"good");
+            assert_eq!(receiving.decrypt(&mut good), Err(FrameError::Ended));
+        }
     }
 
     #[test]
