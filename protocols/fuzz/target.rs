@@ -12,6 +12,9 @@
 #[path = "../tests/fuzz/targets/mod.rs"]
 mod targets;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    targets::run(env!("CARGO_BIN_NAME"), bytes);
-});
+libfuzzer_sys::fuzz_target!(
+    init: targets::keep_quiet_about_automerge(),
+    |bytes: &[u8]| {
+        targets::run(env!("CARGO_BIN_NAME"), bytes);
+    }
+);

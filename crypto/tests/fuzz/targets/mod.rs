@@ -6,8 +6,11 @@ pub(crate) mod channel;
 pub(crate) mod keys;
 pub(crate) mod sealing;
 
+/// A decoder with its name.
+pub(crate) type Target = (&'static str, fn(&[u8]) -> bool);
+
 /// Every target, in the order in which the table is printed.
-pub(crate) const TARGETS: [(&str, fn(&[u8]) -> bool); 14] = [
+pub(crate) const TARGETS: [Target; 14] = [
     ("message_a", channel::message_a),
     ("message_b", channel::message_b),
     ("message_c", channel::message_c),

@@ -4,6 +4,8 @@
 
 mod others;
 
+use std::panic;
+
 use decube_protocols::commit::{
     ChainRequest, ChainResponse, ConsensusMessage, FinalAnnouncement, FinalBlock, FinalRange,
 };
@@ -19,11 +21,14 @@ use decube_protocols::wire::{
     Message, TransactionsRequest, TransactionsResponse, decode, encode, encoded_size,
 };
 
+/// A decoder with its name.
+pub(crate) type Target = (&'static str, fn(&[u8]) -> bool);
+
 /// The messages, each a target of its name, and other decoders.
 macro_rules! targets {
     (messages: $($message:ident),+; others: $($other:ident),+ $(,)?) => {
         /// Every target, in the order in which the table is printed.
-        pub(crate) const TARGETS: &[(&str, fn(&[u8]) -> bool)] = &[
+        pub(crate) const TARGETS: &[Target] = &[
             $((stringify!($message), message::<$message>),)+
             $((stringify!($other), others::$other),)+
         ];
@@ -48,6 +53,21 @@ pub(crate) fn run(name: &str, bytes: &[u8]) -> bool {
     let named = TARGETS.iter().find(|(known, _)| *known == name);
     let (_, target) = named.expect("the names of binaries and corpora are compared with the list");
     target(bytes)
+}
+
+/// Automerge panics at some bytes; that is caught where it is called, and nothing to be told of. This
+/// also takes the place of libFuzzer's own hook, which ends the process at a panic that is caught.
+pub(crate) fn keep_quiet_about_automerge() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        let inside = |at: &panic::Location<'_>| {
+            let file = at.file();
+            file.contains("automerge-") || file.contains("hexane-")
+        };
+        if !panic.location().is_some_and(inside) {
+            usual(panic);
+        }
+    }));
 }
 
 /// A message of the wire format: what is accepted is exactly the encoding of what it gives.
