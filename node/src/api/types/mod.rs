@@ -25,6 +25,6 @@ pub use event::{Event, EventKind};
 pub use peer::{AddPeer, Added, Addresses, BannedPeer, Peer, PeerList, Ping};
 pub(in crate::api) use status::state_name;
 pub use status::{
-    CollectionSync, FileWrites, NetworkInfo, PeerSync, Role, Status, SyncReport, TrafficCount,
-    WriteCount,
+    ChannelStatus, CollectionSync, FileWrites, NetworkInfo, PeerSync, Role, Status, SyncReport,
+    TrafficCount, WriteCount,
 };
