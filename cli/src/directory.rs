@@ -153,6 +153,16 @@ fn settings_text(said: &Overrides) -> Result<String, Failure> {
         said.bootstrap.is_some(),
         format!("bootstrap = {}", texts(bootstrap)),
     );
+    text += "\n# Channels: require (post-quantum only) or prefer (classic for light service).\n";
+    let channel = said.channel.unwrap_or(defaults.channel);
+    text += &setting(said.channel.is_some(), format!("channel = \"{channel}\""));
+    text += "\n# Who may connect besides the validators and replicas; everyone without it.\n";
+    let allowed = said.allowed_peers.as_deref().unwrap_or_default();
+    let peers = list(allowed.iter().map(ToString::to_string).collect());
+    text += &setting(
+        said.allowed_peers.is_some(),
+        format!("allowed_peers = {peers}"),
+    );
     text += "\n# Whether to look for peers on the local network.\n";
     let mdns = said.mdns.unwrap_or(defaults.mdns);
     text += &setting(said.mdns.is_some(), format!("mdns = {mdns}"));

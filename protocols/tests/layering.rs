@@ -163,7 +163,7 @@ fn manifest_violations(krate: &str, dependencies: &[Dependency]) -> Vec<String> 
     } in dependencies
     {
         // For its tests a crate may name itself, to turn a feature on.
-        let itself = section == "dev-dependencies" && folder.as_deref() == Some(krate);
+        let itself = *section == "dev-dependencies" && folder.as_deref() == Some(krate);
         let arrow = folder
             .as_deref()
             .is_some_and(|folder| !itself && !may_know(krate, folder));

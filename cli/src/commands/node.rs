@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
+use decube_node::network::channel::Policy;
 use decube_node::run::{self, Keys};
 use decube_node::settings::{Overrides, Settings};
 use decube_protocols::types::NetworkFile;
@@ -39,6 +40,10 @@ pub(crate) struct Flags {
         value_delimiter = ','
     )]
     pub bootstrap: Option<Vec<String>>,
+    /// Which channels to take part in: require (post-quantum only) or prefer (classic for light
+    /// service).
+    #[arg(long, env = "DECUBE_CHANNEL", value_name = "POLICY")]
+    pub channel: Option<Policy>,
     /// Look for peers on the local network.
     #[arg(long, env = "DECUBE_MDNS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub mdns: Option<bool>,
@@ -85,7 +90,7 @@ impl Flags {
         Ok(Overrides {
             listen: parse("--listen", self.listen.as_ref())?,
             bootstrap: parse("--bootstrap", self.bootstrap.as_ref())?,
-            channel: None,
+            channel: self.channel,
             allowed_peers: None,
             mdns: self.mdns,
             api_tcp: self.api_tcp,

@@ -162,12 +162,25 @@ fn list_text(list: &PeerList) -> String {
             kind.into(),
             direction.into(),
             round_trip,
+            info.channel.clone(),
+            info.group.clone(),
+            time(info.channel_since.0),
             info.addresses.join(" "),
         ]
     };
     let rows: Vec<_> = list.peers.iter().map(row).collect();
     let mut text = table(
-        ["name", "peer", "kind", "way", "round trip", "address"],
+        [
+            "name",
+            "peer",
+            "kind",
+            "way",
+            "round trip",
+            "channel",
+            "group",
+            "since",
+            "address",
+        ],
         &rows,
     );
     for banned in &list.banned {

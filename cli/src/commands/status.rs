@@ -85,6 +85,7 @@ fn text(status: &types::Status) -> String {
         ("view", status.view.to_string()),
         ("pool", format!("{} transactions", status.pool)),
         ("peers", status.peers.to_string()),
+        ("channels", channels(&status.channel)),
         ("listening on", status.listen.join(" ")),
         (
             "traffic",
@@ -110,6 +111,15 @@ fn text(status: &types::Status) -> String {
     rows.into_iter().fold(String::new(), |text, (name, value)| {
         text + &format!("{name:<13} {value}\n")
     })
+}
+
+/// Whether what this node sends and receives is post-quantum.
+fn channels(channel: &types::ChannelStatus) -> String {
+    let policy = &channel.policy;
+    match channel.classic_peers {
+        0 => format!("all post-quantum (policy: {policy})"),
+        classic => format!("{classic} classic, the others post-quantum (policy: {policy})"),
+    }
 }
 
 /// A number of bytes for people.

@@ -171,12 +171,13 @@ async fn authorize(State(token): State<Token>, request: Request, next: Next) -> 
 
 /// All routes; `client::tests` holds the list against the OpenAPI document.
 fn router(api: Api) -> Router {
-    use routes::{chain, commit, documents, peers, status};
+    use routes::{chain, commit, documents, metrics, peers, status};
     Router::new()
         .route("/openapi.json", get(|| async { Json(openapi::document()) }))
         .route("/v1/status", get(status::status))
         .route("/v1/sync", get(status::sync).post(status::sync_now))
         .route("/v1/events", get(events::events))
+        .route("/v1/metrics", get(metrics::metrics))
         .route(
             "/v1/documents",
             get(documents::list).post(documents::create),

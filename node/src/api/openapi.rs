@@ -17,6 +17,7 @@ use super::{events, routes};
         routes::status::sync,
         routes::status::sync_now,
         events::events,
+        routes::metrics::metrics,
         routes::documents::list,
         routes::documents::create,
         routes::documents::import,

@@ -184,7 +184,8 @@ pub enum Event {
         /// Why.
         reason: Refusal,
     },
-    /// Bookkeeping: a connection was refused before it could carry anything. All refusals are
+    /// Bookkeeping: a connection was refused before it could carry anything, or cut off because what
+    /// it carried was tampered with. All refusals are
     /// counted ([`super::NetworkHandle::channels`]); only the first ones of a second are reported.
     ConnectionRefused {
         /// Who it was, when the handshake came so far.

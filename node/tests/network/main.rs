@@ -9,6 +9,7 @@
 )]
 
 mod attack;
+mod channel;
 
 use std::{collections::BTreeSet, time::Duration};
 

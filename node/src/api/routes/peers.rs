@@ -42,6 +42,9 @@ fn show(genesis: &Genesis, info: PeerInfo) -> Peer {
         agent: info.agent,
         round_trip_ms: info.round_trip.map(|time| time.as_secs_f64() * 1000.0),
         connected_seconds: info.connected_for.as_secs(),
+        channel: info.channel.as_str().to_owned(),
+        group: info.channel.group().to_owned(),
+        channel_since: super::status::ago(info.channel_for),
     }
 }
 

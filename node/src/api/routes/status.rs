@@ -16,10 +16,11 @@ use crate::api::extract::Params;
 use crate::api::reads;
 use crate::api::reference::unexpected;
 use crate::api::types::{
-    CollectionSync, NetworkInfo, PeerSync, Role, Status, SyncReport, TrafficCount, WriteCount,
-    state_name,
+    ChannelStatus, CollectionSync, NetworkInfo, PeerSync, Role, Status, SyncReport, TrafficCount,
+    WriteCount, state_name,
 };
 use crate::api::{Api, Code, Problem, wait};
+use crate::network::{PeerInfo, channel::Policy};
 use crate::node;
 
 /// What to wait for before the answer.
@@ -74,10 +75,11 @@ async fn snapshot(api: &Api) -> Result<Status, Problem> {
     let traffic = handle.network().traffic();
     let (role, validator_index, vote_log) = role(&status, handle.store().vote_log());
     let listen = handle.network().listeners().await?;
+    let peers = handle.network().peers().await?;
     Ok(Status {
         version: env!("CARGO_PKG_VERSION").into(),
         process_id: std::process::id(),
-        started_at: Timestamp(now().0.saturating_sub(millis(status.uptime))),
+        started_at: ago(status.uptime),
         ready: status.ready,
         waiting_for: status.waiting_for,
         peer_id: handle.peer_id().to_string(),
@@ -91,7 +93,8 @@ async fn snapshot(api: &Api) -> Result<Status, Problem> {
         final_height: status.height,
         pool: status.pool,
         vote_log,
-        peers: handle.network().peers().await?.len(),
+        peers: peers.len(),
+        channel: channel(handle.network().policy(), &peers),
         listen: listen.iter().map(ToString::to_string).collect(),
         traffic: TrafficCount {
             received: traffic.received,
@@ -100,6 +103,16 @@ async fn snapshot(api: &Api) -> Result<Status, Problem> {
         writes: writes(handle.store().write_counts()),
         newest_event: *handle.events().borrow(),
     })
+}
+
+fn channel(policy: Policy, peers: &[PeerInfo]) -> ChannelStatus {
+    let classic = peers.iter().filter(|peer| !peer.channel.is_post_quantum());
+    let classic_peers = classic.count();
+    ChannelStatus {
+        policy: policy.as_str().to_owned(),
+        all_post_quantum: classic_peers == 0,
+        classic_peers,
+    }
 }
 
 fn writes(counts: WriteCounts) -> WriteCount {
@@ -133,6 +146,11 @@ pub(super) fn now() -> Timestamp {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     Timestamp(millis(since))
+}
+
+/// The time on the wall clock that was so long ago.
+pub(super) fn ago(time: Duration) -> Timestamp {
+    Timestamp(now().0.saturating_sub(millis(time)))
 }
 
 fn millis(time: Duration) -> u64 {

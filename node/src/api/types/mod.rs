@@ -27,6 +27,6 @@ pub use peer::{AddPeer, Added, Addresses, BannedPeer, Peer, PeerList, Ping};
 pub use prefix::{HashPrefix, InvalidPrefix};
 pub(in crate::api) use status::state_name;
 pub use status::{
-    CollectionSync, FileWrites, NetworkInfo, PeerSync, Role, Status, SyncReport, TrafficCount,
-    WriteCount,
+    ChannelStatus, CollectionSync, FileWrites, NetworkInfo, PeerSync, Role, Status, SyncReport,
+    TrafficCount, WriteCount,
 };

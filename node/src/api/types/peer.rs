@@ -42,6 +42,14 @@ pub struct Peer {
     pub round_trip_ms: Option<f64>,
     /// How long it has been connected, in seconds.
     pub connected_seconds: u64,
+    /// What encrypts the connection: `post-quantum`, `classic noise` or `quic`; the least of them
+    /// while there are several connections.
+    pub channel: String,
+    /// The group of the key exchange: `X25519MLKEM768`, `X25519` or `unknown`.
+    pub group: String,
+    /// Since when the connection with that channel has stood.
+    #[schema(value_type = u64)]
+    pub channel_since: Timestamp,
 }
 
 /// A peer to connect with.

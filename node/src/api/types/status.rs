@@ -41,6 +41,8 @@ pub struct Status {
     pub vote_log: Option<String>,
     /// How many peers are connected.
     pub peers: usize,
+    /// What encrypts its connections.
+    pub channel: ChannelStatus,
     /// The addresses that the node listens on.
     pub listen: Vec<String>,
     /// Bytes on the wire since the start.
@@ -49,6 +51,17 @@ pub struct Status {
     pub writes: WriteCount,
     /// The cursor of the newest event.
     pub newest_event: u64,
+}
+
+/// What encrypts the connections of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChannelStatus {
+    /// `require`: the post-quantum channel and no other; `prefer`: classic ones for light service.
+    pub policy: String,
+    /// Whether every connection that stands is post-quantum. Under `require` it is by construction.
+    pub all_post_quantum: bool,
+    /// How many peers are connected by a classic channel now.
+    pub classic_peers: usize,
 }
 
 /// A network.

@@ -20,7 +20,7 @@ use super::Channel;
 /// Reports that may wait for the network task, which reads them as they come.
 const REPORTS: usize = 64;
 
-/// Why a connection was refused, in kinds to be counted.
+/// Why a connection was refused or cut off, in kinds to be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RefusalKind {
     /// The two sides have no channel in common, or what came was no negotiation at all, as when
@@ -40,11 +40,14 @@ pub enum RefusalKind {
     Downgrade,
     /// Another peer answered than the one that was dialled.
     WrongPeer,
+    /// A frame of a post-quantum channel did not hold: it was changed, repeated, left out or moved
+    /// on the way. The connection ended with it.
+    Tampered,
 }
 
 impl RefusalKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NoCommonChannel,
         Self::Handshake,
         Self::Timeout,
@@ -53,6 +56,7 @@ impl RefusalKind {
         Self::Pinned,
         Self::Downgrade,
         Self::WrongPeer,
+        Self::Tampered,
     ];
 
     /// Its name in metrics.
@@ -67,6 +71,7 @@ impl RefusalKind {
             Self::Pinned => "pinned",
             Self::Downgrade => "downgrade",
             Self::WrongPeer => "wrong_peer",
+            Self::Tampered => "tampered",
         }
     }
 
@@ -74,7 +79,7 @@ impl RefusalKind {
     #[must_use]
     pub const fn is_alarming(self) -> bool {
         match self {
-            Self::Pinned | Self::Downgrade | Self::WrongPeer => true,
+            Self::Pinned | Self::Downgrade | Self::WrongPeer | Self::Tampered => true,
             Self::NoCommonChannel
             | Self::Handshake
             | Self::Timeout

@@ -28,6 +28,9 @@ const FIRST_READ: usize = 4 << 10;
 /// The most that is read ahead: a whole frame, and so much that small frames share a read.
 const MAX_READ: usize = LENGTH_PREFIX + MAX_FRAME;
 
+/// What is done, once, when a frame does not hold.
+type Alarm = Box<dyn FnOnce(FrameError) + Send>;
+
 /// A stream whose bytes travel encrypted in the frames of a channel.
 pub struct SecureStream<S> {
     inner: S,
@@ -45,6 +48,7 @@ pub struct SecureStream<S> {
     /// A frame with its length, of which `sent` bytes are written.
     sealed: Vec<u8>,
     sent: usize,
+    alarm: Option<Alarm>,
 }
 
 impl<S> SecureStream<S> {
@@ -61,7 +65,23 @@ impl<S> SecureStream<S> {
             gathered: Vec::new(),
             sealed: Vec::new(),
             sent: 0,
+            alarm: None,
         }
+    }
+
+    /// Has `alarm` told when a frame of the peer does not decrypt or has no frame's length, which
+    /// no honest peer or broken line causes.
+    pub(super) fn with_alarm(mut self, alarm: impl FnOnce(FrameError) + Send + 'static) -> Self {
+        self.alarm = Some(Box::new(alarm));
+        self
+    }
+
+    /// Ends the reading with an error.
+    fn tampered(&mut self, error: FrameError) -> io::Error {
+        if let Some(alarm) = self.alarm.take() {
+            alarm(error);
+        }
+        failed(error)
     }
 
     /// The length of the frame that begins the received bytes, once it is there.
@@ -155,8 +175,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for SecureStream<S> {
                 return Poll::Ready(Ok(count));
             }
             // A frame may carry nothing, and then the next one counts.
-            if this.open_frame().map_err(failed)? {
-                continue;
+            match this.open_frame() {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => return Poll::Ready(Err(this.tampered(error))),
             }
             this.make_room();
             let room = &mut this.received[this.end..];

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use decube_crypto::noise::{PROTOCOL_ID, Role};
+use decube_crypto::noise::{FrameError, PROTOCOL_ID, Role};
 use futures::{AsyncRead, AsyncWrite, FutureExt, future::BoxFuture};
 use libp2p::{
     Multiaddr, PeerId,
@@ -280,6 +280,7 @@ async fn secure(gate: Arc<Gate>, stream: Raw, way: Way) -> Result<Upgraded, Upgr
             let made = gate.post_quantum.handshake(way.role, stream).await;
             let (peer, stream) = made.map_err(|error| post_quantum_error(&gate, error))?;
             admit(&gate, &way, peer)?;
+            let stream = stream.with_alarm(alarm(&gate, way.clone(), peer));
             let muxer = multiplex(stream, way.role).await?;
             let channel = Channel::PostQuantum;
             Ok(Upgraded {
@@ -288,6 +289,20 @@ async fn secure(gate: Arc<Gate>, stream: Raw, way: Way) -> Result<Upgraded, Upgr
                 channel,
             })
         }
+    }
+}
+
+/// Reports a frame that does not hold.
+fn alarm(gate: &Gate, way: Way, peer: PeerId) -> impl FnOnce(FrameError) + Send + 'static {
+    let reports = gate.reports.clone();
+    move |error| {
+        reports.refuse(Report {
+            peer: Some(peer),
+            address: way.address,
+            outbound: way.role == Role::Initiator,
+            kind: RefusalKind::Tampered,
+            reason: error.to_string(),
+        });
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use libp2p::{
-    Multiaddr, PeerId,
+    Multiaddr, PeerId, TransportError,
     gossipsub::{self, IdentTopic},
     swarm::{
         self,
@@ -13,7 +13,7 @@ use libp2p::{
 };
 use tokio::sync::oneshot;
 
-use super::{DialReply, MAX_REQUESTS, MAX_WAITING, Network, answer};
+use super::{DialReply, MAX_REQUESTS, MAX_WAITING, Network, answer, is_quic};
 use crate::network::{
     behaviour::{max_frame, topic_score_params},
     book::peer_of,
@@ -195,6 +195,11 @@ impl Network {
         if peer.is_some_and(|peer| self.book.is_banned(&peer)) {
             return answer(reply, Err(DialError::Banned));
         }
+        if is_quic(&address) && !self.gate.has_quic() {
+            let why = "QUIC is off where the post-quantum channel is required or a pre-shared key \
+                       is set; use the peer's address over TCP";
+            return answer(reply, Err(DialError::Failed(why.to_owned())));
+        }
         if self.dials.len() + self.arrivals.len() >= MAX_WAITING {
             return answer(reply, Err(DialError::Busy));
         }
@@ -269,9 +274,10 @@ pub(super) fn dial_error(error: &swarm::DialError) -> DialError {
     match error {
         swarm::DialError::LocalPeerId { .. } => DialError::Own,
         swarm::DialError::Transport(attempts) => {
-            let attempts = attempts
-                .iter()
-                .map(|(address, error)| format!("{address}: {}", innermost(error)));
+            let attempts = attempts.iter().map(|(address, error)| match error {
+                TransportError::Other(error) => format!("{address}: {error}"),
+                TransportError::MultiaddrNotSupported(_) => format!("{address}: {error}"),
+            });
             DialError::Failed(attempts.collect::<Vec<_>>().join("; "))
         }
         // Only one's own addresses are left out of those that are dialled.
