@@ -91,6 +91,7 @@ async fn snapshot(api: &Api) -> Result<Status, Problem> {
         final_height: status.height,
         pool: status.pool,
         vote_log,
+        signer: (status.signer).map(|trouble| trouble.unwrap_or_else(|| String::from("signs"))),
         peers: handle.network().peers().await?.len(),
         listen: listen.iter().map(ToString::to_string).collect(),
         traffic: TrafficCount {
