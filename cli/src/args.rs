@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    chain, collection, commit, completions, doc, doctor, key, network, node, peer, proof, status,
-    sync, testnet, validator,
+    chain, collection, commit, completions, doc, doctor, key, network, node, peer, proof, signer,
+    status, sync, testnet, validator,
 };
 
 /// Documents that people and organisations share without one of them being in charge.
@@ -82,9 +82,11 @@ pub(crate) enum Command {
     /// Define a network, show it, or make a ticket for it.
     #[command(subcommand)]
     Network(network::Network),
-    /// Make and show keys.
+    /// Make, show, seal and exchange keys.
     #[command(subcommand)]
     Key(key::Key),
+    /// Keep a validator's key apart from its node, and sign its votes.
+    Signer(signer::Signer),
     /// See how the collections compare with those of peers.
     #[command(subcommand)]
     Sync(sync::Sync),

@@ -170,6 +170,11 @@ fn settings_text(said: &Overrides) -> Result<String, Failure> {
         "\n# What to log: off, error, warn, info, debug, trace, or parts like a=debug,b=info.\n";
     let log = said.log.as_ref().unwrap_or(&defaults.log);
     text += &setting(said.log.is_some(), format!("log = {log:?}"));
+    text += "\n# The socket of `decube signer`, where that keeps the validator key.\n";
+    let signer = said.signer.as_deref();
+    let example = Path::new("/run/decube/signer.sock");
+    let socket = signer.unwrap_or(example).display().to_string();
+    text += &setting(signer.is_some(), format!("signer = {socket:?}"));
     text += "\n# How often documents are compared with peers.\n";
     text += &setting(
         said.anti_entropy_interval.is_some(),

@@ -200,6 +200,7 @@ impl From<RunError> for Failure {
             RunError::Key(error) => error.into(),
             other @ (RunError::Bootstrap { .. }
             | RunError::Store(_)
+            | RunError::KeyBesideSigner { .. }
             | RunError::Start(_)
             | RunError::Token(_)
             | RunError::Listen(_)

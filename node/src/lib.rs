@@ -10,5 +10,6 @@ pub mod network;
 mod node;
 pub mod run;
 pub mod settings;
+pub mod signer;
 
 pub use node::{Handle, Node, NodeConfig, NodeStatus, RequestError, Role, StartError, StopReason};

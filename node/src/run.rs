@@ -8,8 +8,10 @@ use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::Arc;
 
 use decube_crypto::{SecretKey, ValidatorSecret};
+use decube_protocols::commit::Signer;
 use decube_store::keys::{self, KeyError, KeyKind};
 use decube_store::network::{self, NETWORK_FILE, NetworkError};
 use decube_store::{Identity, Store, StoreError};
@@ -19,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::{self, ApiConfig, ListenError, TcpConfig, Token, TokenError};
 use crate::node::{Handle, Node, NodeConfig, StartError, StopReason};
 use crate::settings::Settings;
+use crate::signer::{RemoteSigner, TIME_OUT};
 
 /// The name of the control API's socket in a data directory.
 pub const SOCKET_FILE: &str = "decube.sock";
@@ -47,6 +50,14 @@ pub enum RunError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is a key here, and a signer that keeps it as well.
+    #[error("{path} exists although {settings} names a signer; a validator key is in one place only: \
+        move it with votes.redb to the signer's data directory, or take `signer` out",
+        path = path.display(), settings = crate::settings::SETTINGS_FILE)]
+    KeyBesideSigner {
+        /// The key's file.
+        path: PathBuf,
+    },
     /// The node.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -198,12 +209,35 @@ pub fn load(directory: &Path, settings: &Settings, keys: Keys) -> Result<NodeCon
     let validator = validator
         .map(|key| keys::voter(directory, &key, scheme))
         .transpose()?;
+    if settings.signer.is_some() && keys::exists(directory, KeyKind::Validator) {
+        let path = keys::path(directory, KeyKind::Validator);
+        return Err(RunError::KeyBesideSigner { path });
+    }
+    let network = file.genesis.network_id();
+    let signer = settings.signer.as_ref().and_then(|socket| {
+        let me = peer.public();
+        let named = file.genesis.validators.iter().find(|one| one.peer == me);
+        named.map(|one| RemoteSigner::new(socket.clone(), network, one.key.clone(), TIME_OUT))
+    });
+    if settings.signer.is_some() && signer.is_none() {
+        tracing::warn!("a signer is named, but the genesis names no validator with this peer key");
+    }
+    let key = match (&validator, &signer) {
+        (Some(key), _) => Some(key.ed25519().public()),
+        (None, Some(signer)) => Some(*signer.public().ed25519()),
+        (None, None) => None,
+    };
     let identity = Identity {
-        network: file.genesis.network_id(),
-        validator: validator.as_ref().map(|key| key.ed25519().public()),
+        network,
+        validator: key,
+    };
+    let store = match signer {
+        Some(_) => Store::open_with_signer(directory, &identity)?,
+        None => Store::open(directory, &identity)?,
     };
     Ok(NodeConfig {
-        store: Store::open(directory, &identity)?,
+        store,
+        signer: signer.map(|signer| Arc::new(signer) as Arc<dyn Signer>),
         genesis: file.genesis,
         peer,
         author,

@@ -78,6 +78,8 @@ pub struct Settings {
     pub api_tcp: Option<SocketAddr>,
     /// How often documents are compared with peers.
     pub anti_entropy_interval: Duration,
+    /// The socket of the process that keeps the validator key, if one does.
+    pub signer: Option<PathBuf>,
     /// What to log, as a filter of `tracing`.
     pub log: String,
     /// How much the network may take.
@@ -103,6 +105,8 @@ pub struct Overrides {
     pub api_remote: Option<bool>,
     /// How often documents are compared with peers.
     pub anti_entropy_interval: Option<Duration>,
+    /// The socket of the process that keeps the validator key.
+    pub signer: Option<PathBuf>,
     /// What to log.
     pub log: Option<String>,
     /// Connections in all.
@@ -180,6 +184,7 @@ impl Settings {
             api_tcp,
             anti_entropy_interval: first(said, |o| &o.anti_entropy_interval)
                 .unwrap_or(DEFAULT_INTERVAL),
+            signer: first(said, |o| &o.signer),
             log: first(said, |o| &o.log).unwrap_or_else(|| DEFAULT_LOG.into()),
             limits: Limits {
                 connections: first(said, |o| &o.connections).unwrap_or(default.connections),
@@ -203,6 +208,7 @@ struct File {
     allowed_peers: Option<Vec<Spanned<String>>>,
     mdns: Option<bool>,
     log: Option<Spanned<String>>,
+    signer: Option<PathBuf>,
     anti_entropy_interval_ms: Option<Spanned<u64>>,
     #[serde(default)]
     api: FileApi,
@@ -287,6 +293,10 @@ impl Overrides {
                 .transpose()?,
             api_remote: file.api.remote,
             anti_entropy_interval: interval.map(Duration::from_millis),
+            // A relative path is meant from the folder of the file, wherever the node is started.
+            signer: file
+                .signer
+                .map(|signer| path.parent().unwrap_or(Path::new("")).join(signer)),
             log: file.log.map(|log| source.log(log)).transpose()?,
             connections: source.number("limits.connections", limits.connections, 1..65_536)?,
             connections_per_peer: source.number(

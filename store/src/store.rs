@@ -125,6 +125,24 @@ impl Store {
     /// # Errors
     /// [`StoreError`] names the file and what to do. A file that cannot be opened is left as it is.
     pub fn open(directory: &Path, identity: &Identity) -> Result<Self, StoreError> {
+        Self::open_as(directory, identity, false)
+    }
+
+    /// The same for a node whose validator key is kept by a signer with a vote log of its own. Here
+    /// the log only holds what votes rest on: one that is missing is made, and an old copy is no
+    /// danger.
+    ///
+    /// # Errors
+    /// As for [`Store::open`].
+    pub fn open_with_signer(directory: &Path, identity: &Identity) -> Result<Self, StoreError> {
+        Self::open_as(directory, identity, true)
+    }
+
+    fn open_as(
+        directory: &Path,
+        identity: &Identity,
+        has_signer: bool,
+    ) -> Result<Self, StoreError> {
         let lock = DirectoryLock::take(directory)?;
         let path = directory.join(VOTES_FILE.name);
         // Both are checked before either is written.
@@ -135,8 +153,13 @@ impl Store {
             Some(_) if path.exists() => Some(File::check(VOTES_FILE, directory, |_| Ok(()))?),
             Some(_) | None => None,
         };
-        let (state, votes) = (state.open()?, votes.map(Checked::open).transpose()?);
-        Self::assemble(state, votes, identity, &path, Some(lock))
+        let mut votes = votes.map(Checked::open).transpose()?;
+        if let (true, None, Some(validator)) = (has_signer, &votes, &identity.validator) {
+            votes::create(directory, validator)?;
+            votes = Some(File::check(VOTES_FILE, directory, |_| Ok(()))?.open()?);
+        }
+        let state = state.open()?;
+        Self::assemble(state, votes, identity, &path, (Some(lock), has_signer))
     }
 
     /// Opens a store on two backends; empty ones become a new store. Without a backend for the votes
@@ -160,7 +183,8 @@ impl Store {
             }
             (Some(_) | None, _) => None,
         };
-        Self::assemble(state, votes, identity, Path::new(VOTES_FILE.name), None)
+        let path = Path::new(VOTES_FILE.name);
+        Self::assemble(state, votes, identity, path, (None, false))
     }
 
     fn assemble(
@@ -168,13 +192,15 @@ impl Store {
         votes: Option<File>,
         identity: &Identity,
         votes_path: &Path,
-        lock: Option<DirectoryLock>,
+        (lock, has_signer): (Option<DirectoryLock>, bool),
     ) -> Result<Self, StoreError> {
         let network = identity.network;
-        let at_least = state.read(|transaction| {
+        let noted = state.read(|transaction| {
             check_network(transaction, state.path(), identity)?;
             vote_log_writes(transaction)
         })?;
+        // The signer's log says what was signed, whatever the age of this one.
+        let at_least = if has_signer { 0 } else { noted };
         let vote_log = match (&identity.validator, &votes) {
             (None, _) => VoteLog::NoValidator,
             (Some(validator), None) => {

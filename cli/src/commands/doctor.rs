@@ -10,8 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use decube_node::api::MAX_SOCKET_PATH;
 use decube_node::api::types::Status;
-use decube_node::run;
 use decube_node::settings::{Overrides, Settings};
+use decube_node::{run, signer};
 use decube_protocols::types::NetworkFile;
 use decube_store::keys::{self, KeyKind};
 use decube_store::network::{self, NETWORK_FILE};
@@ -96,6 +96,10 @@ impl Doctor {
             format!("{} ({})", file.genesis.name, file.genesis.network_id())
         });
         let validator = check_keys(&mut findings, folder);
+        let socket = settings.as_ref().and_then(|one| one.signer.as_deref());
+        if let Some(socket) = socket {
+            check_signer(&mut findings, socket, network.as_ref()).await;
+        }
         match (&status, &network) {
             (Some(status), _) => check_running(&mut findings, status),
             (None, Some(network)) => check_state(&mut findings, folder, network, validator),
@@ -192,6 +196,27 @@ fn check_keys(findings: &mut Findings, folder: &Path) -> Option<decube_crypto::P
             format!("{name}, for {scheme} votes{}", sealed(half))
         })
         .map(|half| *half.key.ed25519())
+}
+
+/// Asks the signer for whom it signs.
+async fn check_signer(findings: &mut Findings, socket: &Path, network: Option<&NetworkFile>) {
+    let path = socket.to_path_buf();
+    let asked = tokio::task::spawn_blocking(move || signer::probe(&path, signer::TIME_OUT)).await;
+    let (found, key) = match asked.map_err(|error| error.to_string()) {
+        Ok(Ok(found)) => found,
+        Ok(Err(reason)) | Err(reason) => return findings.add("signer", Health::Bad, reason),
+    };
+    let name = key.ed25519();
+    let expected = network.map(|file| file.genesis.network_id());
+    let is_named =
+        network.is_none_or(|file| file.genesis.validators.iter().any(|one| one.key == key));
+    if expected.is_some_and(|expected| expected != found) || !is_named {
+        let detail = format!(
+            "it keeps validator {name} of network {found}, which is not one of this network"
+        );
+        return findings.add("signer", Health::Bad, detail);
+    }
+    findings.add("signer", Health::Good, format!("keeps validator {name}"));
 }
 
 fn check_running(findings: &mut Findings, status: &Status) {

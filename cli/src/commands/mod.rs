@@ -11,6 +11,7 @@ pub(crate) mod network;
 pub(crate) mod node;
 pub(crate) mod peer;
 pub(crate) mod proof;
+pub(crate) mod signer;
 pub(crate) mod status;
 pub(crate) mod sync;
 pub(crate) mod testnet;
@@ -31,6 +32,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let context = Context::new(cli.global)?;
     let report = match cli.command {
         Command::Up(up) => return done(up.run(&context).await),
+        Command::Signer(signer) => return done(signer.run(&context).await),
         Command::Completions(completions) => return done(completions.run()),
         Command::Doc(doc) => return done(doc.run(&context).await),
         Command::Proof(proof) => return done(proof.run(&context).await),

@@ -96,6 +96,7 @@ impl Flags {
             api_tcp: self.api_tcp,
             api_remote: self.api_remote,
             anti_entropy_interval: interval,
+            signer: None,
             log: self.log.clone(),
             connections: self.connections,
             connections_per_peer: None,
@@ -276,7 +277,8 @@ impl Up {
     }
 }
 
-fn log_to_stderr(filter: &str) -> Result<(), Failure> {
+/// Logs to standard error from now on.
+pub(crate) fn log_to_stderr(filter: &str) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         Failure::usage(format!("the log filter {filter:?} cannot be used: {error}"))
     })?;

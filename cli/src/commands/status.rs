@@ -108,6 +108,9 @@ fn text(status: &types::Status) -> String {
     if let Some(log) = &status.vote_log {
         rows.insert(4, ("vote log", log.clone()));
     }
+    if let Some(signer) = &status.signer {
+        rows.insert(4, ("signer", signer.clone()));
+    }
     rows.into_iter().fold(String::new(), |text, (name, value)| {
         text + &format!("{name:<13} {value}\n")
     })

@@ -15,6 +15,8 @@ mod running;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod testnet;

@@ -196,6 +196,13 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Starts what runs until it is told to stop.
+    pub(crate) fn start(mut command: Command) -> Self {
+        Self {
+            child: command.spawn().unwrap(),
+        }
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

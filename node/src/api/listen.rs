@@ -78,7 +78,7 @@ pub enum ListenError {
 ///
 /// It gets its permissions under another name, so that nobody can connect before. The socket of a
 /// process that is gone is replaced; one that answers is not.
-pub(super) fn unix(path: &Path) -> Result<UnixListener, ListenError> {
+pub(crate) fn unix(path: &Path) -> Result<UnixListener, ListenError> {
     let length = path.as_os_str().as_bytes().len();
     if length > MAX_SOCKET_PATH {
         return Err(ListenError::PathTooLong {

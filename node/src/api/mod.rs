@@ -53,6 +53,7 @@ use tokio::task::JoinHandle;
 
 use crate::node::Handle;
 
+pub(crate) use listen::unix as listen_unix;
 pub use listen::{ListenError, MAX_CONNECTIONS, MAX_SOCKET_PATH};
 pub use openapi::document as openapi_document;
 pub use problem::{About, Code, MEDIA_TYPE, Problem};

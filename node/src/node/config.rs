@@ -1,8 +1,10 @@
 //! What a node is started with.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use decube_crypto::{SecretKey, ValidatorSecret};
+use decube_protocols::commit::Signer;
 use decube_protocols::types::{Genesis, PeerId};
 use decube_store::Store;
 use libp2p::{Multiaddr, pnet::PreSharedKey};
@@ -23,6 +25,8 @@ pub struct NodeConfig {
     pub author: SecretKey,
     /// The key that signs votes; only with the vote log that was made with it.
     pub validator: Option<ValidatorSecret>,
+    /// What signs votes where the validator key is kept by another process.
+    pub signer: Option<Arc<dyn Signer>>,
     /// Where to listen.
     pub listen: Vec<Multiaddr>,
     /// Peers to start from, each address ending in `/p2p/<peer id>`.

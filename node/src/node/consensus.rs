@@ -418,12 +418,23 @@ impl Worker {
             effects = more;
         }
         let status = ChainStatus::of(&self.commit);
+        self.tell_of_signing(status.signing_trouble.as_deref());
         self.status.send_if_modified(|old| {
             let changed = *old != status;
             *old = status;
             changed
         });
         Ok(())
+    }
+
+    /// Says once when the signer stops signing, and once when it signs again.
+    fn tell_of_signing(&self, trouble: Option<&str>) {
+        let before = self.status.borrow().signing_trouble.is_some();
+        match trouble {
+            Some(reason) if !before => warn!(%reason, "this validator does not vote"),
+            None if before => info!("this validator votes again"),
+            Some(_) | None => {}
+        }
     }
 
     /// Makes every record among `effects` durable and leaves the rest.

@@ -47,6 +47,7 @@ struct Shared {
     network_id: NetworkId,
     me: PeerId,
     role: Role,
+    has_signer: bool,
     store: Store,
     network: NetworkHandle,
     consensus: mpsc::Sender<consensus::Work>,
@@ -158,6 +159,7 @@ impl Handle {
             pool: chain.pool,
             ready: waiting_for.is_none(),
             waiting_for,
+            signer: self.shared.has_signer.then_some(chain.signing_trouble),
             uptime: self.shared.started.elapsed(),
         }
     }

@@ -103,6 +103,7 @@ struct Parts {
     network_id: NetworkId,
     topics: Topics,
     role: Role,
+    has_signer: bool,
     commit: commit::Core<decube_store::ChainReader>,
     first: Vec<commit::Effect>,
     documents: documents_core::Core<decube_store::DocumentReader>,
@@ -117,13 +118,19 @@ impl Parts {
         let now = clock.now();
         let me = peer_id(&config.peer.public());
         let network_id = config.genesis.network_id();
-        let (role, key) = role(config, &me);
+        let (role, votes_with) = role(config, &me);
         let chain = config.store.chain();
-        let restored = match key {
-            Some(_) => config.store.restored(Epoch(0))?,
-            None => commit::Restored::default(),
+        let restored = match votes_with {
+            VotesWith::Key(_) | VotesWith::Signer(_) => config.store.restored(Epoch(0))?,
+            VotesWith::Nothing => commit::Restored::default(),
         };
-        let settings = commit::Config::new(config.genesis.clone(), me, key);
+        let has_signer = matches!(votes_with, VotesWith::Signer(_));
+        let genesis = config.genesis.clone();
+        let settings = match votes_with {
+            VotesWith::Key(key) => commit::Config::new(genesis, me, Some(key)),
+            VotesWith::Signer(signer) => commit::Config::with_signer(genesis, me, signer),
+            VotesWith::Nothing => commit::Config::new(genesis, me, None),
+        };
         let (commit, first) = commit::Core::new(settings, chain.clone(), restored, now)
             .map_err(|error| StartError::State(error.to_string()))?;
         let collections: Vec<CollectionId> = commit::ChainSource::collections(&chain)?
@@ -149,6 +156,7 @@ impl Parts {
             network_id,
             topics,
             role,
+            has_signer,
             commit,
             first,
             documents,
@@ -219,6 +227,7 @@ impl Parts {
             network_id: self.network_id,
             me: self.me,
             role: self.role,
+            has_signer: self.has_signer,
             store: config.store.clone(),
             network: network.clone(),
             consensus: consensus_work,
@@ -232,21 +241,30 @@ impl Parts {
     }
 }
 
-/// Whether the node votes, and with which key.
-fn role(config: &NodeConfig, me: &PeerId) -> (Role, Option<ValidatorSecret>) {
+/// What a node votes with.
+enum VotesWith {
+    Key(ValidatorSecret),
+    Signer(Arc<dyn commit::Signer>),
+    Nothing,
+}
+
+/// Whether the node votes, and with what.
+fn role(config: &NodeConfig, me: &PeerId) -> (Role, VotesWith) {
     let validators = config.genesis.validator_set();
     let Some(index) = validators.index_of_peer(me) else {
-        return (Role::Follower, None);
+        return (Role::Follower, VotesWith::Nothing);
     };
-    match (&config.validator, config.store.vote_log()) {
-        (Some(key), VoteLog::Held) => (Role::Validator { index }, Some(key.clone())),
-        (_, log) => {
+    let role = Role::Validator { index };
+    match (&config.validator, &config.signer, config.store.vote_log()) {
+        (Some(key), _, VoteLog::Held) => (role, VotesWith::Key(key.clone())),
+        (None, Some(signer), VoteLog::Held) => (role, VotesWith::Signer(Arc::clone(signer))),
+        (_, _, log) => {
             warn!(
                 validator = index.0,
                 ?log,
                 "this node does not vote: its vote log is not there"
             );
-            (Role::ValidatorWithoutLog { index }, None)
+            (Role::ValidatorWithoutLog { index }, VotesWith::Nothing)
         }
     }
 }

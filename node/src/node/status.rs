@@ -15,6 +15,8 @@ pub(super) struct ChainStatus {
     pub(super) pool: usize,
     pub(super) caught_up: bool,
     pub(super) halted: Option<String>,
+    /// Why the signer of a validator did not sign last, if it did not.
+    pub(super) signing_trouble: Option<String>,
 }
 
 impl ChainStatus {
@@ -25,6 +27,7 @@ impl ChainStatus {
             pool: core.pool_size(),
             caught_up: core.is_ready(),
             halted: core.failure().map(ToString::to_string),
+            signing_trouble: core.signing_trouble().map(str::to_owned),
         }
     }
 }
@@ -64,6 +67,8 @@ pub struct NodeStatus {
     pub ready: bool,
     /// Why it is not ready.
     pub waiting_for: Option<String>,
+    /// At a validator whose key is kept by a signer: why that did not sign last, if it did not.
+    pub signer: Option<Option<String>>,
     /// How long the node has been running.
     pub uptime: Duration,
 }

@@ -31,6 +31,7 @@ use super::io::{
 };
 use super::pool::Pool;
 use super::relay::Relay;
+use super::signer::{Local, Pause, Signer};
 use super::timers::Timers;
 use super::views::{Kind, Views};
 use crate::history::HistoryError;
@@ -49,6 +50,7 @@ pub struct Config {
     genesis: Genesis,
     peer: PeerId,
     key: Option<ValidatorSecret>,
+    signer: Option<Arc<dyn Signer>>,
     /// A rule to break, to show that the tests notice.
     #[cfg(any(test, feature = "mutants"))]
     pub(super) mutant: Option<Mutant>,
@@ -63,8 +65,18 @@ impl Config {
             genesis,
             peer,
             key,
+            signer: None,
             #[cfg(any(test, feature = "mutants"))]
             mutant: None,
+        }
+    }
+
+    /// The same for a validator whose key is kept by a signer.
+    #[must_use]
+    pub fn with_signer(genesis: Genesis, peer: PeerId, signer: Arc<dyn Signer>) -> Self {
+        Self {
+            signer: Some(signer),
+            ..Self::new(genesis, peer, None)
         }
     }
 
@@ -166,6 +178,7 @@ pub struct Core<S: ChainSource> {
     pub(super) drift: Duration,
     // Invariant: absent on a node that does not vote.
     pub(super) guard: Option<Guard>,
+    pub(super) pause: Pause,
     pub(super) views: Views,
     pub(super) chain: Chain<S>,
     /// The final tip as it is served and published; none at the genesis.
@@ -224,6 +237,7 @@ impl<S: ChainSource> Core<S> {
             me: validators.index_of_peer(&config.peer),
             drift: Duration::from_millis(config.genesis.parameters.drift_ms),
             guard,
+            pause: Pause::default(),
             views: Views::new(network, validators, floor),
             chain,
             newest,
@@ -276,10 +290,14 @@ impl<S: ChainSource> Core<S> {
         let timers = votes
             .then(|| self.timers.next(self.has_proposal()))
             .flatten();
+        let pause = self.pause.next(self.now);
+        // What a timer asks for is not done before the end of a pause.
+        let timers = timers.map(|at| at.max(pause.unwrap_or_default()));
         let patience = Some(self.timers.patience())
             .filter(|at| *at > self.now && !self.timers.is_idle() && self.is_to_propose());
         [
             timers,
+            pause,
             patience,
             self.header_due,
             self.fetcher.next(),
@@ -338,6 +356,12 @@ impl<S: ChainSource> Core<S> {
         self.follower.is_ready()
     }
 
+    /// Why the signer of a validator did not sign last, if it did not.
+    #[must_use]
+    pub fn signing_trouble(&self) -> Option<&str> {
+        self.pause.trouble()
+    }
+
     /// Whether this node votes.
     #[must_use]
     pub fn is_validator(&self) -> bool {
@@ -378,6 +402,7 @@ impl<S: ChainSource> Core<S> {
             return Vec::new();
         }
         self.now = self.now.max(now.monotonic);
+        self.pause.begin(self.now);
         self.chain.begin();
         self.prune_ready = self.prune_ready.max(self.prune_next.take());
         if let Err(failure) = start(self).and_then(|()| self.progress(now)) {
@@ -565,14 +590,16 @@ fn start_guard<E>(
     floor: View,
     restored: &Restored,
 ) -> Result<Option<Guard>, StartError<E>> {
-    let Some(key) = &config.key else {
-        return Ok(None);
+    let signer: Arc<dyn Signer> = match (&config.key, &config.signer) {
+        (Some(key), _) => {
+            let scheme = config.genesis.parameters.signature;
+            Arc::new(Local(key.under(scheme).ok_or(StartError::NoHybridKey)?))
+        }
+        (None, Some(signer)) => Arc::clone(signer),
+        (None, None) => return Ok(None),
     };
-    let key = key
-        .under(config.genesis.parameters.signature)
-        .ok_or(StartError::NoHybridKey)?;
     let index = validators
-        .index_of(&key.public())
+        .index_of(&signer.public())
         .ok_or(StartError::NotTheValidator)?;
     if validators.index_of_peer(&config.peer) != Some(index) {
         return Err(StartError::NotTheValidator);
@@ -581,7 +608,7 @@ fn start_guard<E>(
     let mutant = config.mutant == Some(Mutant::FinalizeAndNullify);
     #[cfg(not(any(test, feature = "mutants")))]
     let mutant = false;
-    let guard = Guard::restore(key, network, validators, index, floor, restored, mutant)?;
+    let guard = Guard::restore(signer, network, validators, index, floor, restored, mutant)?;
     Ok(Some(guard))
 }
 

@@ -1,8 +1,8 @@
 //! The safety guard: the one place of the program that signs votes and proposals.
 //!
-//! It alone holds the validator's secret key, keeps its own record of what it signed, and is the
-//! boundary behind which a remote signer would sit. A caller makes each signed vote durable before
-//! it is sent, and hands all of them back when it starts again.
+//! It alone has the validator's signer, which is the key itself or a process that keeps it, and
+//! keeps its own record of what was signed. A caller makes each signed vote durable before it is
+//! sent, and hands all of them back when it starts again.
 //!
 //! ```text
 //! propose(e,v,s)   allowed iff e current, v > floor, proposed[v] is none or s
@@ -16,19 +16,22 @@
 //! - The floor only rises, and nothing at or below it is ever signed, so forgetting the record of
 //!   pruned views is safe (`tests::bug_1_a_pruned_flag_never_allows_a_second_signature`).
 //! - What was signed before is returned as it was, never signed again.
+//! - What a signer refused is never asked for again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use decube_crypto::ValidatorSecret;
+use decube_crypto::ValidatorKey;
 
 use super::io::Restored;
+use super::signer::{Draft, NotSigned, SignRequest, Signer};
 use crate::types::{
-    Epoch, NetworkId, Proposal, Statement, Subject, ValidatorIndex, ValidatorSet, View, Vote,
-    VoteSignature,
+    Block, Epoch, NetworkId, Proposal, Statement, Subject, ValidatorIndex, ValidatorSet, View,
+    Vote, VoteSignature,
 };
 
 /// Why the guard does not sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GuardRefusal {
     /// The epoch is not the one that the guard signs in.
     #[error("epoch {asked} is not the current epoch {current}")]
@@ -49,6 +52,15 @@ pub enum GuardRefusal {
     /// What is asked for contradicts what was signed in the view.
     #[error("it contradicts what was signed in view {0}")]
     Contradiction(View),
+    /// The network is not the one that the guard signs for.
+    #[error("network {0} is not the one of this key")]
+    OtherNetwork(NetworkId),
+    /// Another validator proposes in the view.
+    #[error("another validator leads view {0}")]
+    NotTheLeader(View),
+    /// The signer gave no signature.
+    #[error(transparent)]
+    Signer(#[from] NotSigned),
 }
 
 /// Why a vote log cannot be continued. Nothing is signed then.
@@ -77,13 +89,36 @@ struct Signed {
     notarize: Option<Vote>,
     nullify: Option<Vote>,
     finalize: Option<Vote>,
+    refused: Refused,
+}
+
+/// What the signer refused in one view.
+#[derive(Clone, Debug, Default)]
+struct Refused {
+    propose: Option<NotSigned>,
+    notarize: Option<NotSigned>,
+    nullify: Option<NotSigned>,
+    finalize: Option<NotSigned>,
+}
+
+impl Refused {
+    fn slot(&mut self, draft: &Draft<'_>) -> &mut Option<NotSigned> {
+        match draft {
+            Draft::Proposal { .. } => &mut self.propose,
+            Draft::Vote(Statement::Notarize(_)) => &mut self.notarize,
+            Draft::Vote(Statement::Nullify) => &mut self.nullify,
+            Draft::Vote(Statement::Finalize(_)) => &mut self.finalize,
+        }
+    }
 }
 
 /// The guard of one validator in one epoch.
 #[derive(Clone, Debug)]
 pub(super) struct Guard {
-    key: ValidatorSecret,
+    signer: Arc<dyn Signer>,
+    key: ValidatorKey,
     network: NetworkId,
+    validators: ValidatorSet,
     epoch: Epoch,
     index: ValidatorIndex,
     // Invariant: only rises.
@@ -97,7 +132,7 @@ pub(super) struct Guard {
 impl Guard {
     /// A guard that continues the record of `restored`; `floor` is at least the last final view.
     pub(super) fn restore(
-        key: ValidatorSecret,
+        signer: Arc<dyn Signer>,
         network: NetworkId,
         validators: &ValidatorSet,
         index: ValidatorIndex,
@@ -106,8 +141,10 @@ impl Guard {
         mutant: bool,
     ) -> Result<Self, ForeignLog> {
         let mut guard = Self {
-            key,
+            key: signer.public(),
+            signer,
             network,
+            validators: validators.clone(),
             epoch: validators.epoch(),
             index,
             floor: floor.max(restored.floor),
@@ -125,26 +162,49 @@ impl Guard {
         Ok(guard)
     }
 
+    /// The key that signs.
+    pub(super) const fn key(&self) -> &ValidatorKey {
+        &self.key
+    }
+
+    /// The network that is signed for.
+    pub(super) const fn network(&self) -> &NetworkId {
+        &self.network
+    }
+
+    /// At or below which view nothing is signed.
+    pub(super) const fn floor(&self) -> View {
+        self.floor
+    }
+
     /// The validator that signs.
     pub(super) const fn index(&self) -> ValidatorIndex {
         self.index
     }
 
-    /// Signs the proposal of `subject` for `view`.
+    /// Signs `block` as the proposal for `view`.
     pub(super) fn propose(
         &mut self,
         epoch: Epoch,
         view: View,
-        subject: Subject,
+        parent_view: View,
+        block: &Block,
     ) -> Result<VoteSignature, GuardRefusal> {
         self.check(epoch, view)?;
-        let signed = self.signed.entry(view).or_default();
-        match &signed.proposed {
-            Some((before, signature)) if *before == subject => Ok(signature.clone()),
+        if self.validators.leader(view) != self.index {
+            return Err(GuardRefusal::NotTheLeader(view));
+        }
+        let subject = Subject {
+            parent_view,
+            block: block.id(),
+        };
+        let before = self.signed.get(&view).and_then(|one| one.proposed.clone());
+        match before {
+            Some((before, signature)) if before == subject => Ok(signature),
             Some(_) => Err(GuardRefusal::Contradiction(view)),
             None => {
-                let statement = Proposal::to_sign(&self.network, epoch, view, &subject);
-                let signature = self.key.sign(&statement);
+                let signature = self.sign(view, Draft::Proposal { parent_view, block })?;
+                let signed = self.signed.entry(view).or_default();
                 signed.proposed = Some((subject, signature.clone()));
                 Ok(signature)
             }
@@ -236,6 +296,26 @@ impl Guard {
             .is_some_and(|signed| signed.finalize.is_some())
     }
 
+    /// Whether the signer refused a proposal of `view`.
+    pub(super) fn refused_to_propose(&self, view: View) -> bool {
+        self.refused(view, |refused| &refused.propose)
+    }
+
+    /// Whether the signer refused a notarize of `view`.
+    pub(super) fn refused_to_notarize(&self, view: View) -> bool {
+        self.refused(view, |refused| &refused.notarize)
+    }
+
+    /// Whether the signer refused a nullify of `view`.
+    pub(super) fn refused_to_nullify(&self, view: View) -> bool {
+        self.refused(view, |refused| &refused.nullify)
+    }
+
+    fn refused(&self, view: View, of: impl Fn(&Refused) -> &Option<NotSigned>) -> bool {
+        let signed = self.signed.get(&view);
+        signed.is_some_and(|signed| of(&signed.refused).is_some())
+    }
+
     /// The votes signed in `view`, as they were signed.
     pub(super) fn votes(&self, view: View) -> Vec<Vote> {
         let Some(signed) = self.signed.get(&view) else {
@@ -271,7 +351,7 @@ impl Guard {
 
     /// The vote signed before when it says the same, a new one when there is none.
     fn vote(
-        &self,
+        &mut self,
         view: View,
         statement: Statement,
         before: Option<Vote>,
@@ -280,8 +360,7 @@ impl Guard {
             Some(vote) if vote.statement == statement => Ok(vote),
             Some(_) => Err(GuardRefusal::Contradiction(view)),
             None => {
-                let signed = statement.to_sign(&self.network, self.epoch, view);
-                let signature = self.key.sign(&signed);
+                let signature = self.sign(view, Draft::Vote(statement))?;
                 Ok(Vote {
                     epoch: self.epoch,
                     view,
@@ -293,6 +372,27 @@ impl Guard {
         }
     }
 
+    /// Has the signer sign what the guard allows, unless it refused that before.
+    fn sign(&mut self, view: View, draft: Draft<'_>) -> Result<VoteSignature, NotSigned> {
+        let known = self.signed.get_mut(&view);
+        if let Some(refused) = known.and_then(|signed| signed.refused.slot(&draft).clone()) {
+            return Err(refused);
+        }
+        let request = SignRequest {
+            network: self.network,
+            epoch: self.epoch,
+            view,
+            floor: self.floor,
+            draft,
+        };
+        let result = self.signer.sign(&request);
+        if let Err(refused @ NotSigned::Refused(_)) = &result {
+            let signed = self.signed.entry(view).or_default();
+            *signed.refused.slot(&draft) = Some(refused.clone());
+        }
+        result
+    }
+
     fn replay(&mut self, vote: &Vote) -> Result<(), ForeignLog> {
         if vote.epoch != self.epoch {
             return Err(ForeignLog::OtherEpoch {
@@ -300,8 +400,7 @@ impl Guard {
                 current: self.epoch,
             });
         }
-        let key = self.key.public();
-        if vote.signer != self.index || vote.verify(&self.network, &key).is_err() {
+        if vote.signer != self.index || vote.verify(&self.network, &self.key).is_err() {
             return Err(ForeignLog::OtherKey(vote.view));
         }
         if vote.view <= self.floor {
@@ -328,7 +427,7 @@ impl Guard {
     }
 
     fn replay_proposal(&mut self, proposal: &Proposal) -> Result<(), ForeignLog> {
-        if proposal.verify(&self.network, &self.key.public()).is_err() {
+        if proposal.verify(&self.network, &self.key).is_err() {
             return Err(ForeignLog::OtherKey(proposal.view));
         }
         let signed = self.signed.entry(proposal.view).or_default();
@@ -348,8 +447,9 @@ impl Guard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commit::signer::Local;
     use crate::types::{BlockId, Power, Validator};
-    use decube_crypto::{Digest, SecretKey, mldsa};
+    use decube_crypto::{Digest, SecretKey, ValidatorSecret, mldsa};
 
     const NETWORK: NetworkId = NetworkId(Digest::ZERO);
 
@@ -373,7 +473,7 @@ mod tests {
 
     fn guard(restored: &Restored) -> Result<Guard, ForeignLog> {
         Guard::restore(
-            key(1),
+            Arc::new(Local(key(1))),
             NETWORK,
             &alone(),
             ValidatorIndex(0),
@@ -403,7 +503,7 @@ mod tests {
 
     fn ask(guard: &mut Guard, what: Ask) -> bool {
         match what {
-            Ask::Propose(name) => guard.propose(EPOCH, VIEW, subject(name)).is_ok(),
+            Ask::Propose(name) => guard.propose(EPOCH, VIEW, View(0), &block(name)).is_ok(),
             Ask::Notarize(name) => guard.notarize(EPOCH, VIEW, subject(name)).is_ok(),
             Ask::Nullify => guard.nullify(EPOCH, VIEW).is_ok(),
             Ask::Finalize(name) => guard.finalize(EPOCH, VIEW, subject(name)).is_ok(),
@@ -476,14 +576,14 @@ mod tests {
         };
         let mut after = guard(&restored).unwrap();
         assert_eq!(
-            after.propose(EPOCH, VIEW, proposal.subject()),
+            after.propose(EPOCH, VIEW, View(0), &proposal.block),
             Ok(proposal.signature)
         );
         assert!(!ask(&mut after, Ask::Propose(b"b")));
     }
 
-    /// A proposal on the block called `name`, signed by the guard.
-    fn proposal(guard: &mut Guard, name: &'static [u8]) -> Proposal {
+    /// The block on the one called `name`.
+    fn block(name: &'static [u8]) -> Block {
         let header = crate::types::Header {
             network: NETWORK,
             epoch: EPOCH,
@@ -497,15 +597,16 @@ mod tests {
             next_validators: None,
             time: crate::types::Timestamp(1),
         };
-        let block = crate::types::Block {
+        Block {
             header,
             transactions: Vec::new(),
-        };
-        let subject = Subject {
-            parent_view: View(0),
-            block: block.id(),
-        };
-        let signature = guard.propose(EPOCH, VIEW, subject).unwrap();
+        }
+    }
+
+    /// A proposal on the block called `name`, signed by the guard.
+    fn proposal(guard: &mut Guard, name: &'static [u8]) -> Proposal {
+        let block = block(name);
+        let signature = guard.propose(EPOCH, VIEW, View(0), &block).unwrap();
         Proposal {
             epoch: EPOCH,
             view: VIEW,
@@ -525,7 +626,7 @@ mod tests {
             view: VIEW,
             floor: VIEW,
         });
-        assert_eq!(guard.finalize(EPOCH, VIEW, subject(b"a")), below);
+        assert_eq!(guard.finalize(EPOCH, VIEW, subject(b"a")), below.clone());
         assert!(guard.notarize(EPOCH, View(1), subject(b"a")).is_err());
         guard.raise(View(3));
         assert_eq!(guard.nullify(EPOCH, VIEW), below, "the floor never falls");
@@ -544,7 +645,7 @@ mod tests {
     #[test]
     fn bug_16_a_log_of_another_key_or_epoch_is_refused() {
         let other = Guard::restore(
-            key(9),
+            Arc::new(Local(key(9))),
             NETWORK,
             &alone(),
             ValidatorIndex(0),

@@ -1,6 +1,7 @@
 //! The commit protocol: Simplex (Chan and Pass, TCC 2023) for one epoch.
 //!
-//! [`Core`] is the value that a driver runs; `io` is its boundary. Inside, `guard` alone signs,
+//! [`Core`] is the value that a driver runs; `io` is its boundary. Inside, `guard` alone signs, with
+//! a key or through a [`Signer`] in another process, which runs a [`Keeper`];
 //! `views` counts votes, `rules` holds rules 1 to 7 and `relay` rules 8 and 9, `timers` the time,
 //! `execution` and `chain` the blocks and their state, `pool` what waits for a block, `fetch`,
 //! `follower` and `serve` what goes between nodes besides votes.
@@ -28,6 +29,7 @@ mod pool;
 mod relay;
 mod rules;
 mod serve;
+mod signer;
 mod submit;
 mod timers;
 mod views;
@@ -48,3 +50,4 @@ pub use io::{
     FinalBlock, FinalRange, FinalRecord, Input, Offence, PoolRefusal, Record, RequestFailure,
     Restored,
 };
+pub use signer::{Draft, Keeper, KeeperError, Kept, NotSigned, SignRequest, Signer};

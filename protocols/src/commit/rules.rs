@@ -19,6 +19,7 @@ use std::time::Duration;
 use super::core::Mutant;
 use super::core::{Core, Failure};
 use super::fetch::Want;
+use super::guard::GuardRefusal;
 use super::io::{ChainSource, ConsensusMessage, Effect, Event, FinalAnnouncement, Offence, Record};
 use super::views::{BadVote, Kind};
 use crate::types::{
@@ -129,7 +130,7 @@ impl<S: ChainSource> Core<S> {
     /// Rule 2: the leader proposes on the highest notarized block that it can build on.
     pub(super) fn propose(&mut self, now: Now) -> Result<(), Failure<S::Failure>> {
         let view = self.view;
-        if !self.is_to_propose() {
+        if self.pause.holds(self.now) || !self.is_to_propose() {
             return Ok(());
         }
         let Some(Subject {
@@ -146,17 +147,12 @@ impl<S: ChainSource> Core<S> {
         let Some(block) = self.chain.build(&parent, view, now.wall, transactions)? else {
             return Ok(());
         };
-        let (epoch, subject) = (
-            self.epoch(),
-            Subject {
-                parent_view,
-                block: block.id(),
-            },
-        );
+        let epoch = self.epoch();
         let Some(guard) = &mut self.guard else {
             return Ok(());
         };
-        let Ok(signature) = guard.propose(epoch, view, subject) else {
+        let signed = guard.propose(epoch, view, parent_view, &block);
+        let Some(signature) = self.granted(signed) else {
             return Ok(());
         };
         let proposal = Proposal {
@@ -177,7 +173,10 @@ impl<S: ChainSource> Core<S> {
     pub(super) fn is_to_propose(&self) -> bool {
         let (view, leader) = (self.view, self.views.validators().leader(self.view));
         self.guard.as_ref().is_some_and(|guard| {
-            leader == guard.index() && !guard.proposed(view) && !guard.nullified(view)
+            leader == guard.index()
+                && !guard.proposed(view)
+                && !guard.refused_to_propose(view)
+                && !guard.nullified(view)
         })
     }
 
@@ -251,7 +250,8 @@ impl<S: ChainSource> Core<S> {
         let Some(guard) = &self.guard else {
             return Ok(());
         };
-        if guard.notarized(view) || guard.nullified(view) {
+        let is_over = guard.notarized(view) || guard.nullified(view);
+        if is_over || guard.refused_to_notarize(view) || self.pause.holds(self.now) {
             return Ok(());
         }
         let Some(round) = self.views.round(view).filter(|round| !round.invalid) else {
@@ -280,7 +280,8 @@ impl<S: ChainSource> Core<S> {
     fn cast_notarize(&mut self, proposal: &Proposal) {
         let (epoch, view) = (self.epoch(), proposal.view);
         let Some(guard) = &mut self.guard else { return };
-        let Ok(vote) = guard.notarize(epoch, view, proposal.subject()) else {
+        let signed = guard.notarize(epoch, view, proposal.subject());
+        let Some(vote) = self.granted(signed) else {
             return;
         };
         self.log_proposal(proposal);
@@ -368,6 +369,10 @@ impl<S: ChainSource> Core<S> {
     /// Rule 4: a notarized view that was not given up here is finalized, also a past one.
     pub(super) fn finalize_notarized(&mut self) {
         for view in self.views.take_notarized() {
+            if self.pause.holds(self.now) {
+                self.views.keep_notarized(view);
+                continue;
+            }
             let round = self.views.round(view);
             let notarization = round.and_then(|round| round.certificate(Kind::Notarize));
             let Some(subject) = notarization.and_then(|it| it.statement.subject()) else {
@@ -381,7 +386,11 @@ impl<S: ChainSource> Core<S> {
                 continue;
             }
             // The guard refuses when the view was nullified: then the rule asks for nothing.
-            let Ok(vote) = guard.finalize(epoch, view, subject) else {
+            let signed = guard.finalize(epoch, view, subject);
+            let Some(vote) = self.granted(signed) else {
+                if self.pause.holds(self.now) {
+                    self.views.keep_notarized(view);
+                }
                 continue;
             };
             self.log_certificates(view, &[Kind::Notarize]);
@@ -399,17 +408,45 @@ impl<S: ChainSource> Core<S> {
             .views
             .round(view)
             .is_some_and(|round| round.invalid || round.has_nullify_of(leader));
-        if !lost && !self.timers.is_due(now.monotonic, has_proposal) {
+        let due = lost || self.timers.is_due(now.monotonic, has_proposal);
+        if !due || self.pause.holds(self.now) {
             return;
         }
         let epoch = self.epoch();
         let Some(guard) = &mut self.guard else { return };
-        if guard.nullified(view) {
+        if guard.nullified(view) || guard.refused_to_nullify(view) {
             return;
         }
-        if let Ok(vote) = guard.nullify(epoch, view) {
+        let signed = guard.nullify(epoch, view);
+        let refused = guard.refused_to_nullify(view);
+        let vote = self.granted(signed);
+        if vote.is_some() || refused {
+            // Also a view that may not be given up is over here: only others can end it.
             self.timers.nullified(now.monotonic);
+        }
+        if let Some(vote) = vote {
             self.cast(vote);
+        }
+    }
+
+    /// What was signed; when the signer was the reason that it was not, that is noted.
+    fn granted<T>(&mut self, signed: Result<T, GuardRefusal>) -> Option<T> {
+        match signed {
+            Ok(signed) => {
+                self.pause.signed();
+                Some(signed)
+            }
+            Err(GuardRefusal::Signer(why)) => {
+                self.pause.failed(&why);
+                None
+            }
+            Err(
+                GuardRefusal::OtherEpoch { .. }
+                | GuardRefusal::BelowFloor { .. }
+                | GuardRefusal::Contradiction(_)
+                | GuardRefusal::OtherNetwork(_)
+                | GuardRefusal::NotTheLeader(_),
+            ) => None,
         }
     }
 

@@ -182,6 +182,11 @@ impl Views {
         std::mem::take(&mut self.unseen_notarizations)
     }
 
+    /// Names a view again in the next [`Self::take_notarized`], unless it is pruned before.
+    pub(super) fn keep_notarized(&mut self, view: View) {
+        self.unseen_notarizations.insert(view);
+    }
+
     /// Counts a vote of another validator, and forms a certificate when it completes a quorum.
     pub(super) fn add_vote(&mut self, vote: &Vote) -> Result<Option<Certificate>, BadVote> {
         if vote.epoch != self.validators.epoch() {

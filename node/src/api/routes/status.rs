@@ -95,6 +95,7 @@ async fn snapshot(api: &Api) -> Result<Status, Problem> {
         vote_log,
         peers: peers.len(),
         channel: channel(handle.network().policy(), &peers),
+        signer: (status.signer).map(|trouble| trouble.unwrap_or_else(|| String::from("signs"))),
         listen: listen.iter().map(ToString::to_string).collect(),
         traffic: TrafficCount {
             received: traffic.received,

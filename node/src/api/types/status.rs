@@ -39,6 +39,9 @@ pub struct Status {
     /// `held`, or why the vote log is lost, so that the node does not vote; absent at a node without
     /// a validator key.
     pub vote_log: Option<String>,
+    /// At a validator whose key is kept by a signing process: `signs`, or why it did not sign last,
+    /// so that the node does not vote; absent elsewhere.
+    pub signer: Option<String>,
     /// How many peers are connected.
     pub peers: usize,
     /// What encrypts its connections.

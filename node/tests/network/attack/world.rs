@@ -134,6 +134,7 @@ pub async fn start(genesis: &Genesis, keys: Keys, votes: bool, bootstrap: &[Mult
         validator: votes.then(|| keys.validator.ed25519().public()),
     };
     let node = Node::start(NodeConfig {
+        signer: None,
         genesis: genesis.clone(),
         store: Store::open(directory.path(), &identity).unwrap(),
         peer: keys.peer,

@@ -12,4 +12,5 @@ mod faults;
 mod net;
 mod oracle;
 mod rules;
+mod signer;
 mod stories;

@@ -25,7 +25,7 @@ use crate::types::{
 
 pub(super) const DELTA: u64 = 50;
 pub(super) const IDLE: u64 = 3000;
-const START: u64 = 1_700_000_000_000;
+pub(super) const START: u64 = 1_700_000_000_000;
 
 /// SplitMix64: enough to choose faults by.
 #[derive(Clone, Debug)]
