@@ -288,15 +288,17 @@ impl<S: ChainSource> Core<S> {
         if last.height <= tip.header.height {
             return Ok(());
         }
-        let certified = self.finalizes(&finalization, &last)
-            && finalization
-                .verify(&self.network, self.views.validators())
-                .is_ok();
         let new: Vec<_> = blocks
             .into_iter()
             .filter(|block| block.header.height > tip.header.height)
             .collect();
-        if !certified || !is_linked(&new) {
+        // The signatures come last: they cost most.
+        let certified = is_linked(&new)
+            && self.finalizes(&finalization, &last)
+            && finalization
+                .verify(&self.network, self.views.validators())
+                .is_ok();
+        if !certified {
             return self.failed(now, from, Some(Offence::BadChain));
         }
         if let Some(first) = new.first()

@@ -59,6 +59,9 @@ impl<S: ChainSource> Core<S> {
         if leader != sender {
             return self.penalize(from, Offence::Unexpected);
         }
+        if new.block.header.view != new.view || new.parent_view >= new.view {
+            return self.penalize(from, Offence::BadChain);
+        }
         let known = self.views.round(new.view).and_then(|round| round.proposal);
         if known == Some(new.block.id()) {
             return;
@@ -70,9 +73,6 @@ impl<S: ChainSource> Core<S> {
             .map(|validator| validator.key.clone());
         if key.is_none_or(|key| new.verify(&self.network, &key).is_err()) {
             return self.penalize(from, Offence::BadSignature);
-        }
-        if new.block.header.view != new.view || new.parent_view >= new.view {
-            return self.penalize(from, Offence::BadChain);
         }
         if known.is_some() {
             return self.penalize(from, Offence::Equivocation);

@@ -531,6 +531,8 @@ mod tests {
             panic!("the keys are hybrid")
         };
         mixed.signatures[1].1 = VoteSignature::Ed25519(ed25519);
+        // Which is seen before any signature is checked, also one that does not hold.
+        mixed.signatures[0].1 = signed(1).1;
         let refused = InvalidCertificate::BadSignature {
             signer: ValidatorIndex(1),
             error: InvalidVoteSignature::Scheme {
