@@ -434,9 +434,8 @@ impl<S: ChainSource> Core<S> {
         match message {
             ConsensusMessage::Proposal(proposal) => self.take_proposal(from, index, proposal),
             ConsensusMessage::Vote { vote, repeated } => {
-                self.take_vote(from, index, &vote);
-                if repeated {
-                    self.answer_repeated(now, from, vote.view);
+                if self.take_vote(from, index, &vote) && repeated {
+                    self.answer_repeated(now, from, &vote);
                 }
             }
             ConsensusMessage::Certificate(certificate) => self.take_certificate(from, certificate),

@@ -2,8 +2,10 @@
 //!
 //! # Invariants
 //! - Nothing here signs: what is sent again are stored bytes.
-//! - A first vote that comes late gets no answer; a repeated one gets at most one per peer, view
-//!   and delay.
+//! - A first vote that comes late gets no answer, and a forged one neither: certificates are a
+//!   hundred times as long. A repeated one gets at most one per view and delay, and a peer at most
+//!   [`MAX_ANSWERS`] per delay; all final views count as one
+//!   (`commit::tests::costs::a_forged_repeated_vote_is_not_answered`).
 //! - Offers after a standstill hold the newest [`OFFERED_VIEWS`] views at most
 //!   (`tests::bug_10_offers_are_bounded`).
 
@@ -11,8 +13,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::core::Core;
-use super::io::{ChainSource, ConsensusMessage, Effect};
-use crate::types::{Now, PeerId, View};
+use super::io::{ChainSource, ConsensusMessage, Effect, Offence};
+use crate::types::{Now, PeerId, View, Vote};
 
 /// The most views offered after a standstill: after long asynchrony a link would drown in more,
 /// and who lags further is pulled forward by any of their certificates.
@@ -22,45 +24,50 @@ pub(super) const OFFERED_VIEWS: usize = 64;
 /// may lack them.
 const OFFERED_BYTES: usize = 64 << 10;
 
-/// The most answers to repeated votes that are remembered for limiting them; with more, the oldest
-/// views are forgotten first.
-const MAX_ANSWERS: usize = 4096;
+/// The most answers that one peer gets within a delay: the one that it needs, and a few for the
+/// views that it enters with it.
+const MAX_ANSWERS: usize = 4;
 
-/// When which peer was last answered about which view.
+/// When which peer was last answered about which views.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Relay {
-    answered: BTreeMap<(View, PeerId), Duration>,
+    // Invariant: of validators only, and at most `MAX_ANSWERS` views of each.
+    answered: BTreeMap<PeerId, BTreeMap<View, Duration>>,
 }
 
 impl Relay {
-    /// Whether an answer may be sent now; then the next one must wait for `pause`.
+    /// Whether an answer may be sent now; then the next one about this view must wait for `pause`.
     fn allows(&mut self, now: Duration, peer: PeerId, view: View, pause: Duration) -> bool {
-        let last = self.answered.get(&(view, peer));
-        if last.is_some_and(|last| now < last.saturating_add(pause)) {
+        let answered = self.answered.entry(peer).or_default();
+        answered.retain(|_, last| now < last.saturating_add(pause));
+        if answered.len() >= MAX_ANSWERS || answered.contains_key(&view) {
             return false;
         }
-        self.answered.insert((view, peer), now);
-        if self.answered.len() > MAX_ANSWERS {
-            self.answered.pop_first();
-        }
+        answered.insert(view, now);
         true
     }
 }
 
 impl<S: ChainSource> Core<S> {
     /// Rule 9: who repeats a vote of a view that ended gets what ended it.
-    pub(super) fn answer_repeated(&mut self, now: Now, peer: PeerId, view: View) {
-        let ended = view < self.view || (view == self.view && self.timers.is_idle());
+    pub(super) fn answer_repeated(&mut self, now: Now, peer: PeerId, vote: &Vote) {
+        let last_final = self.chain.tip().header.view;
+        let ended = vote.view < self.view || (vote.view == self.view && self.timers.is_idle());
+        // In an idle view the sender lacks the finalization that everyone else rests on, and so it
+        // does in every view that is final.
+        let about = if vote.view == self.view {
+            last_final
+        } else {
+            vote.view.max(last_final)
+        };
         let pause = self.timers.delay();
-        if !ended || !self.relay.allows(now.monotonic, peer, view, pause) {
+        // The limit comes first: it bounds also what is verified.
+        if !ended || !self.relay.allows(now.monotonic, peer, about, pause) {
             return;
         }
-        // In an idle view the sender lacks the finalization that everyone else rests on.
-        let about = if view == self.view {
-            self.chain.tip().header.view
-        } else {
-            view
-        };
+        if !self.views.is_genuine(vote) {
+            return self.penalize(peer, Offence::BadSignature);
+        }
         self.send_ending(peer, about);
     }
 
@@ -184,9 +191,24 @@ mod tests {
         assert!(!relay.allows(at(99), alice, View(1), at(100)));
         assert!(relay.allows(at(99), bob, View(1), at(100)));
         assert!(relay.allows(at(100), alice, View(1), at(100)));
-        for view in 0..2 * MAX_ANSWERS as u64 {
-            relay.allows(at(100), alice, View(view), at(100));
-        }
-        assert!(relay.answered.len() <= MAX_ANSWERS);
+        let allowed = |relay: &mut Relay, now, views: std::ops::Range<u64>| {
+            let mut views = views.map(View);
+            views
+                .by_ref()
+                .filter(|view| relay.allows(now, alice, *view, at(100)))
+                .count()
+        };
+        assert_eq!(allowed(&mut relay, at(199), 0..10_000), MAX_ANSWERS - 1);
+        assert_eq!(allowed(&mut relay, at(200), 10_000..20_000), 1);
+        assert_eq!(
+            allowed(&mut relay, at(299), 20_000..30_000),
+            MAX_ANSWERS - 1
+        );
+        assert!(
+            relay
+                .answered
+                .values()
+                .all(|views| views.len() <= MAX_ANSWERS)
+        );
     }
 }

@@ -80,26 +80,30 @@ impl<S: ChainSource> Core<S> {
         self.hold(new);
     }
 
-    pub(super) fn take_vote(&mut self, from: PeerId, sender: ValidatorIndex, vote: &Vote) {
+    /// Counts a vote of its sender; false when it shows a fault.
+    pub(super) fn take_vote(&mut self, from: PeerId, sender: ValidatorIndex, vote: &Vote) -> bool {
         if vote.signer != sender {
-            return self.penalize(from, Offence::Unexpected);
+            self.penalize(from, Offence::Unexpected);
+            return false;
         }
         if !self.views.accepts(vote.view, self.view) {
-            return;
+            return true;
         }
-        match self.views.add_vote(vote) {
+        let offence = match self.views.add_vote(vote) {
             // A certificate that is complete now is found by its view.
-            Ok(_) => {}
-            Err(BadVote::Unknown) => self.penalize(from, Offence::Unexpected),
-            Err(BadVote::Signature) => self.penalize(from, Offence::BadSignature),
+            Ok(_) => return true,
+            Err(BadVote::Unknown) => Offence::Unexpected,
+            Err(BadVote::Signature) => Offence::BadSignature,
             Err(BadVote::Equivocation(first)) => {
-                self.penalize(from, Offence::Equivocation);
                 self.notify(Event::Evidence {
                     first,
                     second: Box::new(vote.clone()),
                 });
+                Offence::Equivocation
             }
-        }
+        };
+        self.penalize(from, offence);
+        false
     }
 
     pub(super) fn take_certificate(&mut self, from: PeerId, certificate: Certificate) {

@@ -221,6 +221,30 @@ impl Views {
         Ok(self.count(vote))
     }
 
+    /// Whether its signer really said this: it was verified before, or is now.
+    pub(super) fn is_genuine(&self, vote: &Vote) -> bool {
+        let Some(validator) = self.validators.get(vote.signer) else {
+            return false;
+        };
+        if vote.epoch != self.validators.epoch() {
+            return false;
+        }
+        let known = self.rounds.get(&vote.view).is_some_and(|round| {
+            let kind = Kind::of(&vote.statement);
+            let counted = round
+                .votes
+                .get(&kind)
+                .and_then(|votes| votes.get(&vote.signer));
+            counted.is_some_and(|(statement, _)| *statement == vote.statement)
+                || round.certificates.get(&kind).is_some_and(|certificate| {
+                    let mut signers = certificate.signatures.iter().map(|(signer, _)| *signer);
+                    certificate.statement == vote.statement
+                        && signers.any(|signer| signer == vote.signer)
+                })
+        });
+        known || vote.verify(&self.network, &validator.key).is_ok()
+    }
+
     /// Counts a vote that this node's guard signed.
     pub(super) fn count(&mut self, vote: &Vote) -> Option<Certificate> {
         let (quorum, kind) = (self.quorum, Kind::of(&vote.statement));
