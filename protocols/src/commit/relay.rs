@@ -6,8 +6,9 @@
 //!   hundred times as long. A repeated one gets at most one per view and delay, and a peer at most
 //!   [`MAX_ANSWERS`] per delay; all final views count as one
 //!   (`commit::tests::costs::a_forged_repeated_vote_is_not_answered`).
-//! - Offers after a standstill hold the newest [`OFFERED_VIEWS`] views at most
-//!   (`tests::bug_10_offers_are_bounded`).
+//! - Offers after a standstill hold this node's votes of the newest [`OFFERED_VIEWS`] views at most,
+//!   and the certificates of the newest [`OFFERED_ENDS`] that ended
+//!   (`commit::tests::costs::bug_10_a_standstill_offers_little`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,9 +17,14 @@ use super::core::Core;
 use super::io::{ChainSource, ConsensusMessage, Effect, Offence};
 use crate::types::{Now, PeerId, View, Vote};
 
-/// The most views offered after a standstill: after long asynchrony a link would drown in more,
-/// and who lags further is pulled forward by any of their certificates.
+/// The most views whose votes are offered after a standstill: after long asynchrony a link would
+/// drown in more, and who lags further is pulled forward by any certificate.
 pub(super) const OFFERED_VIEWS: usize = 64;
+
+/// The most views whose certificates are offered after a standstill. The newest brings everyone into
+/// the same view; a few more, as one validator may hold it alone. What else a rule needs, a validator
+/// asks for; hundreds of hybrid signatures are in each certificate.
+const OFFERED_ENDS: usize = 4;
 
 /// The most bytes of pending transactions that a stuck validator offers with its votes: its leader
 /// may lack them.
@@ -95,18 +101,40 @@ impl<S: ChainSource> Core<S> {
             }
         }
         if self.timers.take_standstill(now.monotonic) {
-            let views: Vec<_> = self
-                .views
-                .rounds_down()
-                .take(OFFERED_VIEWS)
-                .map(|(view, _)| view)
-                .collect();
-            for view in views.into_iter().rev() {
-                for message in self.stored(view) {
-                    self.broadcast(message);
-                }
+            for message in self.offers() {
+                self.broadcast(message);
             }
         }
+    }
+
+    /// The newest certificates, with the finalization that they follow when they reach down to it, and
+    /// the votes of the newest views, oldest first.
+    fn offers(&self) -> Vec<ConsensusMessage> {
+        let ended = || {
+            self.views
+                .rounds_down()
+                .filter(|(_, round)| round.is_ended())
+        };
+        let finalization = self
+            .finalization()
+            .filter(|_| ended().count() < OFFERED_ENDS);
+        let mut ends: Vec<_> = ended().take(OFFERED_ENDS).collect();
+        ends.reverse();
+        let certificates = finalization
+            .into_iter()
+            .chain(ends.into_iter().flat_map(|(_, round)| round.certificates()));
+        let mut views: Vec<_> = self
+            .views
+            .rounds_down()
+            .take(OFFERED_VIEWS)
+            .map(|(view, _)| view)
+            .collect();
+        views.reverse();
+        certificates
+            .cloned()
+            .map(ConsensusMessage::Certificate)
+            .chain(views.into_iter().flat_map(|view| self.own_votes(view)))
+            .collect()
     }
 
     /// A validator is connected: it gets what brought me into my view, and my votes there, since
@@ -137,20 +165,22 @@ impl<S: ChainSource> Core<S> {
             .previous()
             .map(|before| self.ending(before))
             .unwrap_or_default();
-        let votes = self
-            .guard
-            .as_ref()
-            .map(|guard| guard.votes(view))
-            .unwrap_or_default();
-        let votes = votes.into_iter().map(|vote| ConsensusMessage::Vote {
-            vote,
-            repeated: true,
-        });
         entry
             .into_iter()
             .map(ConsensusMessage::Certificate)
-            .chain(votes)
+            .chain(self.own_votes(view))
             .collect()
+    }
+
+    fn own_votes(&self, view: View) -> impl Iterator<Item = ConsensusMessage> {
+        let votes = self.guard.as_ref().map(|guard| guard.votes(view));
+        votes
+            .unwrap_or_default()
+            .into_iter()
+            .map(|vote| ConsensusMessage::Vote {
+                vote,
+                repeated: true,
+            })
     }
 
     /// What ends `view`: the newest finalization when it is not below, all certificates of the view

@@ -130,3 +130,38 @@ fn a_peer_gets_few_answers_whatever_views_it_repeats_votes_of() {
     assert_eq!(ask(101, 1..41), 0);
     assert_eq!(ask(1000, 1..41), 4);
 }
+
+/// After long asynchrony every view's certificates were offered to everyone at once.
+#[test]
+fn bug_10_a_standstill_offers_little() {
+    let mut bench = Bench::new();
+    let mut offered = Vec::new();
+    let mut now = 0;
+    for view in 1..=40 {
+        // Long after the timers, so that the view is given up here too.
+        now += 3000;
+        bench.core.handle_timeout(at(now));
+        bench.certify(now, &bench.certificate(view, Statement::Nullify));
+    }
+    while offered.len() < 40 {
+        now += 1000;
+        offered = bench.core.handle_timeout(at(now));
+    }
+    let said = |wanted: fn(&ConsensusMessage) -> Option<View>| {
+        let messages = offered.iter().filter_map(|effect| match effect {
+            Effect::Broadcast(message) => wanted(message),
+            _ => None,
+        });
+        messages.collect::<std::collections::BTreeSet<_>>()
+    };
+    let certified = said(|message| match message {
+        ConsensusMessage::Certificate(it) => Some(it.view),
+        _ => None,
+    });
+    assert_eq!(certified, (37..=40).map(View).collect());
+    let voted = said(|message| match message {
+        ConsensusMessage::Vote { vote, .. } => Some(vote.view),
+        _ => None,
+    });
+    assert_eq!(voted, (1..=41).map(View).collect());
+}
