@@ -486,6 +486,7 @@ impl<S: ChainSource> Core<S> {
             transactions,
         };
         if self.publishes(view) {
+            self.passed_on = Some(*id);
             self.out.push(Effect::Publish(Box::new(newest.clone())));
         }
         self.newest = Some(newest);

@@ -177,6 +177,13 @@ impl Views {
             .find_map(|(view, round)| Some((view, round.certificate(Kind::Finalize)?)))
     }
 
+    /// The finalization of this block in this view, when it is held and not delivered yet.
+    pub(super) fn finalization_of(&self, view: View, block: &BlockId) -> Option<&Certificate> {
+        let held = self.round(view)?.certificate(Kind::Finalize)?;
+        let about = held.statement.subject().map(|subject| subject.block);
+        (about == Some(*block)).then_some(held)
+    }
+
     /// The views that became notarized since the last call.
     pub(super) fn take_notarized(&mut self) -> BTreeSet<View> {
         std::mem::take(&mut self.unseen_notarizations)
