@@ -349,10 +349,6 @@ impl Worker {
             Ok(announcement) => {
                 let before = effects.len();
                 let announcement: Box<FinalAnnouncement> = Box::new(announcement);
-                let height = self.commit.final_height();
-                // What is said of an older block is not checked, and of a later one that does not
-                // follow not wholly: forwarding it would put this node's name to it.
-                let is_tip = announcement.header.id() == self.commit.final_header().id();
                 let input = CommitInput::Announced {
                     from: forwarder,
                     announcement,
@@ -362,9 +358,11 @@ impl Worker {
                 let blamed = new.iter().any(|effect| {
                     matches!(effect, CoreEffect::Commit(commit::Effect::Penalize { .. }))
                 });
-                match (blamed, is_tip || self.commit.final_height() > height) {
+                match (blamed, self.commit.passes_on()) {
                     (true, _) => Acceptance::Reject,
                     (false, true) => Acceptance::Accept,
+                    // It tells nobody anything, or what it says was not checked wholly: forwarding
+                    // it would put this node's name to it.
                     (false, false) => Acceptance::Ignore,
                 }
             }

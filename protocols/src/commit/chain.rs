@@ -126,6 +126,12 @@ impl<S: ChainSource> Chain<S> {
         self.executed.get(id).map(|executed| &executed.block.header)
     }
 
+    /// The transactions of a block that is executed and not final.
+    pub(super) fn transactions(&self, id: &BlockId) -> Option<&[Transaction]> {
+        let executed = self.executed.get(id);
+        executed.map(|executed| executed.block.transactions.as_slice())
+    }
+
     /// How many blocks lie between an executed block and the final tip.
     pub(super) fn depth(&self, id: &BlockId) -> u64 {
         self.header(id).map_or(0, |header| {

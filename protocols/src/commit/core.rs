@@ -183,6 +183,11 @@ pub struct Core<S: ChainSource> {
     pub(super) chain: Chain<S>,
     /// The final tip as it is served and published; none at the genesis.
     pub(super) newest: Option<FinalAnnouncement>,
+    /// The block whose announcement was last published or passed on.
+    pub(super) passed_on: Option<BlockId>,
+    /// What this call's announcement is about, when it may be passed on.
+    pub(super) heard: Option<(Height, BlockId)>,
+    pub(super) passes_on: bool,
     pub(super) pool: Pool,
     pub(super) timers: Timers,
     pub(super) fetcher: Fetcher,
@@ -241,6 +246,9 @@ impl<S: ChainSource> Core<S> {
             views: Views::new(network, validators, floor),
             chain,
             newest,
+            passed_on: None,
+            heard: None,
+            passes_on: false,
             pool: Pool::default(),
             timers: Timers::new(&config.genesis.parameters, now.monotonic),
             fetcher: Fetcher::default(),
@@ -344,6 +352,13 @@ impl<S: ChainSource> Core<S> {
         self.chain.genesis()
     }
 
+    /// Whether the announcement that the last call took is to be passed on: it was verified, its block
+    /// is final here, and none of the same block was passed on before.
+    #[must_use]
+    pub const fn passes_on(&self) -> bool {
+        self.passes_on
+    }
+
     /// How many transactions wait for a block.
     #[must_use]
     pub fn pool_size(&self) -> usize {
@@ -398,6 +413,7 @@ impl<S: ChainSource> Core<S> {
         now: Now,
         start: impl FnOnce(&mut Self) -> Result<(), Failure<S::Failure>>,
     ) -> Vec<Effect> {
+        self.passes_on = false;
         if self.failure.is_some() {
             return Vec::new();
         }
@@ -408,6 +424,7 @@ impl<S: ChainSource> Core<S> {
         if let Err(failure) = start(self).and_then(|()| self.progress(now)) {
             self.failure = Some(failure);
         }
+        self.decide_pass_on();
         if !self.out.log.is_empty()
             && let Some(view) = self.prune_ready.take()
         {
@@ -424,7 +441,9 @@ impl<S: ChainSource> Core<S> {
             Input::Message { from, message } => self.take_message(now, from, message),
             Input::Request { from, id, request } => self.serve(from, id, request),
             Input::Response { id, from, result } => self.take_response(now, id, from, result),
-            Input::Announced { from, announcement } => self.take_tip(now, from, *announcement),
+            Input::Announced { from, announcement } => {
+                self.take_announced(now, from, *announcement)
+            }
             Input::Transactions {
                 from,
                 id,
@@ -459,9 +478,8 @@ impl<S: ChainSource> Core<S> {
         match message {
             ConsensusMessage::Proposal(proposal) => self.take_proposal(from, index, proposal),
             ConsensusMessage::Vote { vote, repeated } => {
-                self.take_vote(from, index, &vote);
-                if repeated {
-                    self.answer_repeated(now, from, vote.view);
+                if self.take_vote(from, index, &vote) && repeated {
+                    self.answer_repeated(now, from, &vote);
                 }
             }
             ConsensusMessage::Certificate(certificate) => self.take_certificate(from, certificate),

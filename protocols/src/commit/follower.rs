@@ -8,6 +8,11 @@
 //!   the chain of headers up to it, and its execution were checked; it is stored under its own
 //!   header's height, never under one that a sender declared
 //!   (`commit::tests::rules::bug_5_a_range_counts_by_its_verified_headers`).
+//! - The signatures of one finalization per block are verified, however many sets of them come, and
+//!   one announcement of each final block is passed on
+//!   (`commit::tests::costs::one_announcement_of_a_block_is_verified_and_passed_on`).
+//! - Transactions in an announcement that is passed on are the block's
+//!   (`commit::tests::costs::an_announcement_is_passed_on_with_the_blocks_transactions_only`).
 //! - One range is being fetched at a time; a peer that failed is asked again after a growing pause,
 //!   and others before it.
 //! - Ready means: all connected peers that were asked answered (or failed once) and none has a newer
@@ -24,7 +29,7 @@ use super::io::{
     RequestFailure,
 };
 use super::pool::Pool;
-use super::serve::MAX_SERVED_BLOCKS;
+use super::serve::{Comparison, MAX_SERVED_BLOCKS};
 use crate::types::{Block, BlockId, Height, Now, PeerId, Power, RequestId};
 
 /// The most peers whose tips are known: connections are limited far below.
@@ -212,14 +217,60 @@ impl<S: ChainSource> Core<S> {
                 peer.failures = 0;
                 Ok(())
             }
-            Ok(ChainResponse::Tip(Some(announced))) => self.take_tip(now, from, announced),
+            Ok(ChainResponse::Tip(Some(announced))) => {
+                let taken = self.take_tip(now, from, announced);
+                // An answer is nobody else's; gossip of the block is still passed on.
+                self.heard = None;
+                taken
+            }
             Ok(_) => self.failed(now, from, Some(Offence::BadChain)),
             Err(_) => self.failed(now, from, None),
         }
     }
 
+    /// An announcement of a final block from gossip.
+    pub(super) fn take_announced(
+        &mut self,
+        now: Now,
+        from: PeerId,
+        announced: FinalAnnouncement,
+    ) -> Result<(), Failure<S::Failure>> {
+        if self.holds(&announced) {
+            self.take_again(now, from, &announced)
+        } else {
+            self.take_tip(now, from, announced)
+        }
+    }
+
+    /// Another announcement of the newest block. The first is passed on, for those who lack the block;
+    /// the others tell nobody anything, and any number of them can be made, with other sets of
+    /// signatures, so they are not even verified.
+    fn take_again(
+        &mut self,
+        now: Now,
+        from: PeerId,
+        announced: &FinalAnnouncement,
+    ) -> Result<(), Failure<S::Failure>> {
+        self.note_tip(from, announced.header.height);
+        if self.passed_on == Some(self.chain.tip().id) {
+            return Ok(());
+        }
+        let newest = self.newest.as_ref();
+        let own = newest.and_then(|newest| newest.transactions.as_deref());
+        match self.compare(own, announced.transactions.as_deref()) {
+            Comparison::Same => {}
+            Comparison::Unknown => return Ok(()),
+            Comparison::Other => return self.failed(now, from, Some(Offence::BadChain)),
+        }
+        if !self.is_newest(announced) && !self.is_certified(announced) {
+            return self.failed(now, from, Some(Offence::BadSignature));
+        }
+        self.pass_on_later(&announced.header);
+        Ok(())
+    }
+
     /// The newest final block of a peer, by gossip or as an answer.
-    pub(super) fn take_tip(
+    fn take_tip(
         &mut self,
         now: Now,
         from: PeerId,
@@ -227,43 +278,60 @@ impl<S: ChainSource> Core<S> {
     ) -> Result<(), Failure<S::Failure>> {
         let (tip_id, tip_height) = (self.chain.tip().id, self.chain.tip().header.height);
         let (height, id) = (announced.header.height, announced.header.id());
-        if height < tip_height {
+        if height < tip_height || self.holds(&announced) {
             self.note_tip(from, height);
             return Ok(());
         }
-        // Also of the block at hand: what is passed on must hold for those who lack the block.
-        if !self.is_newest(&announced) && !self.is_certified(&announced) {
+        let known = self
+            .views
+            .finalization_of(announced.finalization.view, &id)
+            .cloned();
+        if known.is_none() && !self.is_certified(&announced) {
             return self.failed(now, from, Some(Offence::BadSignature));
         }
         if height == tip_height && id != tip_id {
             return Err(Failure::Fork(height));
         }
-        if id == tip_id && self.has_other_transactions(&announced) {
-            return self.failed(now, from, Some(Offence::BadChain));
-        }
         self.note_tip(from, height);
-        if id == tip_id {
-            return Ok(());
-        }
         let FinalAnnouncement {
             header,
             finalization,
             transactions,
         } = announced;
-        if header.parent == tip_id
-            && let Some(transactions) = transactions
-        {
-            let block = Block {
-                header,
-                transactions,
-            };
-            if self.chain.execute(&block, &self.pool)?.is_err() {
-                return self.failed(now, from, Some(Offence::BadChain));
+        let verified = known.as_ref().is_none_or(|known| *known == finalization);
+        // It is kept whatever comes of the transactions, so that no other is verified for this block;
+        // when the blocks up to it are held, the rules deliver it.
+        let finalization = known.unwrap_or(finalization);
+        self.views.insert(finalization.clone());
+        let Some(transactions) = transactions else {
+            if verified {
+                self.pass_on_later(&header);
             }
+            return Ok(());
+        };
+        let is_next = header.parent == tip_id;
+        let comparison = match self.chain.transactions(&id) {
+            None if is_next => {
+                let block = Block {
+                    header: header.clone(),
+                    transactions,
+                };
+                if self.chain.execute(&block, &self.pool)?.is_ok() {
+                    Comparison::Same
+                } else {
+                    Comparison::Other
+                }
+            }
+            own => self.compare(own, Some(&transactions)),
+        };
+        if verified && comparison == Comparison::Same {
+            self.pass_on_later(&header);
+        }
+        if comparison == Comparison::Other {
+            return self.failed(now, from, Some(Offence::BadChain));
+        }
+        if is_next {
             self.finalize_chain(now, &id, finalization);
-        } else {
-            // It was verified; when the blocks up to it are held, the rules deliver it.
-            self.views.insert(finalization);
         }
         Ok(())
     }
@@ -288,15 +356,17 @@ impl<S: ChainSource> Core<S> {
         if last.height <= tip.header.height {
             return Ok(());
         }
-        let certified = self.finalizes(&finalization, &last)
-            && finalization
-                .verify(&self.network, self.views.validators())
-                .is_ok();
         let new: Vec<_> = blocks
             .into_iter()
             .filter(|block| block.header.height > tip.header.height)
             .collect();
-        if !certified || !is_linked(&new) {
+        // The signatures come last: they cost most.
+        let certified = is_linked(&new)
+            && self.finalizes(&finalization, &last)
+            && finalization
+                .verify(&self.network, self.views.validators())
+                .is_ok();
+        if !certified {
             return self.failed(now, from, Some(Offence::BadChain));
         }
         if let Some(first) = new.first()

@@ -151,7 +151,9 @@ pub enum Input {
         /// The response, or why there is none.
         result: Result<ChainResponse, RequestFailure>,
     },
-    /// An announcement of a final block from gossip.
+    /// An announcement of a final block from gossip; [`Core::passes_on`] says whether it goes on.
+    ///
+    /// [`Core::passes_on`]: super::Core::passes_on
     Announced {
         /// Who forwarded it.
         from: PeerId,

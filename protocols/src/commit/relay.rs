@@ -2,65 +2,78 @@
 //!
 //! # Invariants
 //! - Nothing here signs: what is sent again are stored bytes.
-//! - A first vote that comes late gets no answer; a repeated one gets at most one per peer, view
-//!   and delay.
-//! - Offers after a standstill hold the newest [`OFFERED_VIEWS`] views at most
-//!   (`tests::bug_10_offers_are_bounded`).
+//! - A first vote that comes late gets no answer, and a forged one neither: certificates are a
+//!   hundred times as long. A repeated one gets at most one per view and delay, and a peer at most
+//!   [`MAX_ANSWERS`] per delay; all final views count as one
+//!   (`commit::tests::costs::a_forged_repeated_vote_is_not_answered`).
+//! - Offers after a standstill hold this node's votes of the newest [`OFFERED_VIEWS`] views at most,
+//!   and the certificates of the newest [`OFFERED_ENDS`] that ended
+//!   (`commit::tests::costs::bug_10_a_standstill_offers_little`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::core::Core;
-use super::io::{ChainSource, ConsensusMessage, Effect};
-use crate::types::{Now, PeerId, View};
+use super::io::{ChainSource, ConsensusMessage, Effect, Offence};
+use crate::types::{Now, PeerId, View, Vote};
 
-/// The most views offered after a standstill: after long asynchrony a link would drown in more,
-/// and who lags further is pulled forward by any of their certificates.
+/// The most views whose votes are offered after a standstill: after long asynchrony a link would
+/// drown in more, and who lags further is pulled forward by any certificate.
 pub(super) const OFFERED_VIEWS: usize = 64;
+
+/// The most views whose certificates are offered after a standstill. The newest brings everyone into
+/// the same view; a few more, as one validator may hold it alone. What else a rule needs, a validator
+/// asks for; hundreds of hybrid signatures are in each certificate.
+const OFFERED_ENDS: usize = 4;
 
 /// The most bytes of pending transactions that a stuck validator offers with its votes: its leader
 /// may lack them.
 const OFFERED_BYTES: usize = 64 << 10;
 
-/// The most answers to repeated votes that are remembered for limiting them; with more, the oldest
-/// views are forgotten first.
-const MAX_ANSWERS: usize = 4096;
+/// The most answers that one peer gets within a delay: the one that it needs, and a few for the
+/// views that it enters with it.
+const MAX_ANSWERS: usize = 4;
 
-/// When which peer was last answered about which view.
+/// When which peer was last answered about which views.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Relay {
-    answered: BTreeMap<(View, PeerId), Duration>,
+    // Invariant: of validators only, and at most `MAX_ANSWERS` views of each.
+    answered: BTreeMap<PeerId, BTreeMap<View, Duration>>,
 }
 
 impl Relay {
-    /// Whether an answer may be sent now; then the next one must wait for `pause`.
+    /// Whether an answer may be sent now; then the next one about this view must wait for `pause`.
     fn allows(&mut self, now: Duration, peer: PeerId, view: View, pause: Duration) -> bool {
-        let last = self.answered.get(&(view, peer));
-        if last.is_some_and(|last| now < last.saturating_add(pause)) {
+        let answered = self.answered.entry(peer).or_default();
+        answered.retain(|_, last| now < last.saturating_add(pause));
+        if answered.len() >= MAX_ANSWERS || answered.contains_key(&view) {
             return false;
         }
-        self.answered.insert((view, peer), now);
-        if self.answered.len() > MAX_ANSWERS {
-            self.answered.pop_first();
-        }
+        answered.insert(view, now);
         true
     }
 }
 
 impl<S: ChainSource> Core<S> {
     /// Rule 9: who repeats a vote of a view that ended gets what ended it.
-    pub(super) fn answer_repeated(&mut self, now: Now, peer: PeerId, view: View) {
-        let ended = view < self.view || (view == self.view && self.timers.is_idle());
+    pub(super) fn answer_repeated(&mut self, now: Now, peer: PeerId, vote: &Vote) {
+        let last_final = self.chain.tip().header.view;
+        let ended = vote.view < self.view || (vote.view == self.view && self.timers.is_idle());
+        // In an idle view the sender lacks the finalization that everyone else rests on, and so it
+        // does in every view that is final.
+        let about = if vote.view == self.view {
+            last_final
+        } else {
+            vote.view.max(last_final)
+        };
         let pause = self.timers.delay();
-        if !ended || !self.relay.allows(now.monotonic, peer, view, pause) {
+        // The limit comes first: it bounds also what is verified.
+        if !ended || !self.relay.allows(now.monotonic, peer, about, pause) {
             return;
         }
-        // In an idle view the sender lacks the finalization that everyone else rests on.
-        let about = if view == self.view {
-            self.chain.tip().header.view
-        } else {
-            view
-        };
+        if !self.views.is_genuine(vote) {
+            return self.penalize(peer, Offence::BadSignature);
+        }
         self.send_ending(peer, about);
     }
 
@@ -88,18 +101,40 @@ impl<S: ChainSource> Core<S> {
             }
         }
         if self.timers.take_standstill(now.monotonic) {
-            let views: Vec<_> = self
-                .views
-                .rounds_down()
-                .take(OFFERED_VIEWS)
-                .map(|(view, _)| view)
-                .collect();
-            for view in views.into_iter().rev() {
-                for message in self.stored(view) {
-                    self.broadcast(message);
-                }
+            for message in self.offers() {
+                self.broadcast(message);
             }
         }
+    }
+
+    /// The newest certificates, with the finalization that they follow when they reach down to it, and
+    /// the votes of the newest views, oldest first.
+    fn offers(&self) -> Vec<ConsensusMessage> {
+        let ended = || {
+            self.views
+                .rounds_down()
+                .filter(|(_, round)| round.is_ended())
+        };
+        let finalization = self
+            .finalization()
+            .filter(|_| ended().count() < OFFERED_ENDS);
+        let mut ends: Vec<_> = ended().take(OFFERED_ENDS).collect();
+        ends.reverse();
+        let certificates = finalization
+            .into_iter()
+            .chain(ends.into_iter().flat_map(|(_, round)| round.certificates()));
+        let mut views: Vec<_> = self
+            .views
+            .rounds_down()
+            .take(OFFERED_VIEWS)
+            .map(|(view, _)| view)
+            .collect();
+        views.reverse();
+        certificates
+            .cloned()
+            .map(ConsensusMessage::Certificate)
+            .chain(views.into_iter().flat_map(|view| self.own_votes(view)))
+            .collect()
     }
 
     /// A validator is connected: it gets what brought me into my view, and my votes there, since
@@ -130,20 +165,22 @@ impl<S: ChainSource> Core<S> {
             .previous()
             .map(|before| self.ending(before))
             .unwrap_or_default();
-        let votes = self
-            .guard
-            .as_ref()
-            .map(|guard| guard.votes(view))
-            .unwrap_or_default();
-        let votes = votes.into_iter().map(|vote| ConsensusMessage::Vote {
-            vote,
-            repeated: true,
-        });
         entry
             .into_iter()
             .map(ConsensusMessage::Certificate)
-            .chain(votes)
+            .chain(self.own_votes(view))
             .collect()
+    }
+
+    fn own_votes(&self, view: View) -> impl Iterator<Item = ConsensusMessage> {
+        let votes = self.guard.as_ref().map(|guard| guard.votes(view));
+        votes
+            .unwrap_or_default()
+            .into_iter()
+            .map(|vote| ConsensusMessage::Vote {
+                vote,
+                repeated: true,
+            })
     }
 
     /// What ends `view`: the newest finalization when it is not below, all certificates of the view
@@ -184,9 +221,24 @@ mod tests {
         assert!(!relay.allows(at(99), alice, View(1), at(100)));
         assert!(relay.allows(at(99), bob, View(1), at(100)));
         assert!(relay.allows(at(100), alice, View(1), at(100)));
-        for view in 0..2 * MAX_ANSWERS as u64 {
-            relay.allows(at(100), alice, View(view), at(100));
-        }
-        assert!(relay.answered.len() <= MAX_ANSWERS);
+        let allowed = |relay: &mut Relay, now, views: std::ops::Range<u64>| {
+            let mut views = views.map(View);
+            views
+                .by_ref()
+                .filter(|view| relay.allows(now, alice, *view, at(100)))
+                .count()
+        };
+        assert_eq!(allowed(&mut relay, at(199), 0..10_000), MAX_ANSWERS - 1);
+        assert_eq!(allowed(&mut relay, at(200), 10_000..20_000), 1);
+        assert_eq!(
+            allowed(&mut relay, at(299), 20_000..30_000),
+            MAX_ANSWERS - 1
+        );
+        assert!(
+            relay
+                .answered
+                .values()
+                .all(|views| views.len() <= MAX_ANSWERS)
+        );
     }
 }

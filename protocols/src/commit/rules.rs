@@ -60,6 +60,9 @@ impl<S: ChainSource> Core<S> {
         if leader != sender {
             return self.penalize(from, Offence::Unexpected);
         }
+        if new.block.header.view != new.view || new.parent_view >= new.view {
+            return self.penalize(from, Offence::BadChain);
+        }
         let known = self.views.round(new.view).and_then(|round| round.proposal);
         if known == Some(new.block.id()) {
             return;
@@ -72,35 +75,36 @@ impl<S: ChainSource> Core<S> {
         if key.is_none_or(|key| new.verify(&self.network, &key).is_err()) {
             return self.penalize(from, Offence::BadSignature);
         }
-        if new.block.header.view != new.view || new.parent_view >= new.view {
-            return self.penalize(from, Offence::BadChain);
-        }
         if known.is_some() {
             return self.penalize(from, Offence::Equivocation);
         }
         self.hold(new);
     }
 
-    pub(super) fn take_vote(&mut self, from: PeerId, sender: ValidatorIndex, vote: &Vote) {
+    /// Counts a vote of its sender; false when it shows a fault.
+    pub(super) fn take_vote(&mut self, from: PeerId, sender: ValidatorIndex, vote: &Vote) -> bool {
         if vote.signer != sender {
-            return self.penalize(from, Offence::Unexpected);
+            self.penalize(from, Offence::Unexpected);
+            return false;
         }
         if !self.views.accepts(vote.view, self.view) {
-            return;
+            return true;
         }
-        match self.views.add_vote(vote) {
+        let offence = match self.views.add_vote(vote) {
             // A certificate that is complete now is found by its view.
-            Ok(_) => {}
-            Err(BadVote::Unknown) => self.penalize(from, Offence::Unexpected),
-            Err(BadVote::Signature) => self.penalize(from, Offence::BadSignature),
+            Ok(_) => return true,
+            Err(BadVote::Unknown) => Offence::Unexpected,
+            Err(BadVote::Signature) => Offence::BadSignature,
             Err(BadVote::Equivocation(first)) => {
-                self.penalize(from, Offence::Equivocation);
                 self.notify(Event::Evidence {
                     first,
                     second: Box::new(vote.clone()),
                 });
+                Offence::Equivocation
             }
-        }
+        };
+        self.penalize(from, offence);
+        false
     }
 
     pub(super) fn take_certificate(&mut self, from: PeerId, certificate: Certificate) {
@@ -519,6 +523,7 @@ impl<S: ChainSource> Core<S> {
             transactions,
         };
         if self.publishes(view) {
+            self.passed_on = Some(*id);
             self.out.push(Effect::Publish(Box::new(newest.clone())));
         }
         self.newest = Some(newest);

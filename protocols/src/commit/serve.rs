@@ -9,7 +9,7 @@
 use super::core::{Core, Failure};
 use super::execution;
 use super::io::{ChainRequest, ChainResponse, ChainSource, Effect, FinalAnnouncement, FinalRange};
-use crate::types::{Block, Height, PeerId, RequestId};
+use crate::types::{Block, Header, Height, PeerId, RequestId, Transaction};
 
 /// The most blocks of one range: small ones, so that few messages suffice; the receiver executes
 /// them in one go.
@@ -20,6 +20,18 @@ const MAX_SERVED_BYTES: usize = 1 << 20;
 
 /// About how much a block takes besides its transactions.
 const EMPTY_BLOCK_BYTES: usize = 512;
+
+/// How transactions that came with an announcement compare with the block's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comparison {
+    /// They are the same, or none came.
+    Same,
+    /// The block's are not at hand, or the signatures differ, which a block's id does not bind: an
+    /// honest node may have them so, but nobody vouches for them here.
+    Unknown,
+    /// They are not the block's.
+    Other,
+}
 
 impl<S: ChainSource> Core<S> {
     pub(super) fn serve(
@@ -87,6 +99,11 @@ impl<S: ChainSource> Core<S> {
         Ok(found.ok_or(Failure::MissingBlock(height))?.block)
     }
 
+    /// Whether this is about the newest final block, whose finalization is held.
+    pub(super) fn holds(&self, announced: &FinalAnnouncement) -> bool {
+        self.newest.is_some() && announced.header.id() == self.chain.tip().id
+    }
+
     /// Whether a tip is the newest final block with the finalization that is kept of it.
     pub(super) fn is_newest(&self, announced: &FinalAnnouncement) -> bool {
         self.newest.as_ref().is_some_and(|newest| {
@@ -94,18 +111,39 @@ impl<S: ChainSource> Core<S> {
         })
     }
 
-    /// Whether the newest final block comes with transactions that are not its own.
-    pub(super) fn has_other_transactions(&self, announced: &FinalAnnouncement) -> bool {
-        let own = self
-            .newest
-            .as_ref()
-            .and_then(|newest| newest.transactions.as_ref());
-        own.is_some_and(|own| {
-            announced
-                .transactions
-                .as_ref()
-                .is_some_and(|said| said != own)
-        })
+    /// Compares what is said to be a block's transactions with those that were executed.
+    pub(super) fn compare(
+        &self,
+        own: Option<&[Transaction]>,
+        said: Option<&[Transaction]>,
+    ) -> Comparison {
+        let ids = |transactions: &[Transaction]| -> Vec<_> {
+            let ids = transactions.iter().map(|it| it.id(&self.network));
+            ids.collect()
+        };
+        match (own, said) {
+            (_, None) => Comparison::Same,
+            (None, Some(_)) => Comparison::Unknown,
+            (Some(own), Some(said)) if own == said => Comparison::Same,
+            (Some(own), Some(said)) if ids(own) == ids(said) => Comparison::Unknown,
+            (Some(_), Some(_)) => Comparison::Other,
+        }
+    }
+
+    /// This call's announcement is passed on when its block is final at the end of the call.
+    pub(super) fn pass_on_later(&mut self, header: &Header) {
+        self.heard = Some((header.height, header.id()));
+    }
+
+    /// Decides whether the announcement that this call took is passed on.
+    pub(super) fn decide_pass_on(&mut self) {
+        let tip = self.chain.tip().header.height;
+        let heard = self.heard.take().filter(|(height, _)| *height <= tip);
+        let new = heard.filter(|(_, id)| self.passed_on != Some(*id));
+        self.passes_on = new.is_some();
+        if let Some((_, id)) = new {
+            self.passed_on = Some(id);
+        }
     }
 
     /// Whether an announcement's finalization is one of its header.
@@ -125,7 +163,7 @@ impl<S: ChainSource> Core<S> {
     pub(super) fn finalizes(
         &self,
         finalization: &crate::types::Certificate,
-        header: &crate::types::Header,
+        header: &Header,
     ) -> bool {
         let about = match finalization.statement {
             crate::types::Statement::Finalize(subject) => Some(subject.block),

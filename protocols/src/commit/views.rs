@@ -177,6 +177,13 @@ impl Views {
             .find_map(|(view, round)| Some((view, round.certificate(Kind::Finalize)?)))
     }
 
+    /// The finalization of this block in this view, when it is held and not delivered yet.
+    pub(super) fn finalization_of(&self, view: View, block: &BlockId) -> Option<&Certificate> {
+        let held = self.round(view)?.certificate(Kind::Finalize)?;
+        let about = held.statement.subject().map(|subject| subject.block);
+        (about == Some(*block)).then_some(held)
+    }
+
     /// The views that became notarized since the last call.
     pub(super) fn take_notarized(&mut self) -> BTreeSet<View> {
         std::mem::take(&mut self.unseen_notarizations)
@@ -224,6 +231,30 @@ impl Views {
             return Err(BadVote::Signature);
         }
         Ok(self.count(vote))
+    }
+
+    /// Whether its signer really said this: it was verified before, or is now.
+    pub(super) fn is_genuine(&self, vote: &Vote) -> bool {
+        let Some(validator) = self.validators.get(vote.signer) else {
+            return false;
+        };
+        if vote.epoch != self.validators.epoch() {
+            return false;
+        }
+        let known = self.rounds.get(&vote.view).is_some_and(|round| {
+            let kind = Kind::of(&vote.statement);
+            let counted = round
+                .votes
+                .get(&kind)
+                .and_then(|votes| votes.get(&vote.signer));
+            counted.is_some_and(|(statement, _)| *statement == vote.statement)
+                || round.certificates.get(&kind).is_some_and(|certificate| {
+                    let mut signers = certificate.signatures.iter().map(|(signer, _)| *signer);
+                    certificate.statement == vote.statement
+                        && signers.any(|signer| signer == vote.signer)
+                })
+        });
+        known || vote.verify(&self.network, &validator.key).is_ok()
     }
 
     /// Counts a vote that this node's guard signed.
@@ -536,6 +567,8 @@ mod tests {
             panic!("the keys are hybrid")
         };
         mixed.signatures[1].1 = VoteSignature::Ed25519(ed25519);
+        // Which is seen before any signature is checked, also one that does not hold.
+        mixed.signatures[0].1 = signed(1).1;
         let refused = InvalidCertificate::BadSignature {
             signer: ValidatorIndex(1),
             error: InvalidVoteSignature::Scheme {

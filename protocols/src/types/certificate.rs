@@ -52,8 +52,16 @@ pub enum InvalidCertificate {
     },
 }
 
+#[cfg(test)]
+std::thread_local! {
+    /// How many certificates had their signatures checked in this test: what a peer may cause is
+    /// bounded.
+    pub(crate) static CHECKED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 impl Certificate {
-    /// Checks signers, power and every signature, in this order.
+    /// Checks all signers and schemes, then the power, and then, since that costs most, every
+    /// signature.
     ///
     /// # Errors
     /// [`InvalidCertificate`] names the first check that failed.
@@ -70,7 +78,7 @@ impl Certificate {
         }
         let mut power = Power(0);
         let mut last = None;
-        for (index, _) in &self.signatures {
+        for (index, signature) in &self.signatures {
             if last.is_some_and(|last| last >= *index) {
                 return Err(InvalidCertificate::Unsorted(*index));
             }
@@ -78,6 +86,13 @@ impl Certificate {
             let Some(validator) = validators.get(*index) else {
                 return Err(InvalidCertificate::UnknownSigner(*index));
             };
+            let (found, expected) = (signature.scheme(), validator.key.scheme());
+            if found != expected {
+                return Err(InvalidCertificate::BadSignature {
+                    signer: *index,
+                    error: InvalidVoteSignature::Scheme { found, expected },
+                });
+            }
             power = Power(power.0.saturating_add(validator.power.0));
         }
         if power < validators.quorum() {
@@ -86,6 +101,8 @@ impl Certificate {
                 needed: validators.quorum(),
             });
         }
+        #[cfg(test)]
+        CHECKED.set(CHECKED.get() + 1);
         let signed = self.statement.to_sign(network, self.epoch, self.view);
         for (index, signature) in &self.signatures {
             let Some(validator) = validators.get(*index) else {

@@ -13,6 +13,8 @@ mod transaction;
 mod vote;
 
 pub use block::{Block, Header, Proposal};
+#[cfg(test)]
+pub(crate) use certificate::CHECKED;
 pub use certificate::{Certificate, InvalidCertificate};
 pub use decube_crypto::{ValidatorKey, VoteScheme, VoteSignature};
 pub use document::{CollectionName, Descriptor, DocumentName, InvalidName, Tombstone};

@@ -5,6 +5,7 @@
     reason = "a story looks at the few effects it is about; new ones do not concern it"
 )]
 
+mod costs;
 mod disk;
 mod evil;
 mod execution;

@@ -18,19 +18,19 @@ const START: u64 = 1_700_000_001_000;
 const EPOCH: Epoch = Epoch(0);
 
 /// One validator, and the keys of all.
-struct Bench {
-    core: Core<Disk>,
+pub(super) struct Bench {
+    pub(super) core: Core<Disk>,
     /// Another core at the same point, to build blocks with.
     builder: Core<Disk>,
-    network: NetworkId,
-    me: usize,
+    pub(super) network: NetworkId,
+    pub(super) me: usize,
 }
 
-fn index(validator: usize) -> ValidatorIndex {
+pub(super) fn index(validator: usize) -> ValidatorIndex {
     ValidatorIndex(u16::try_from(validator).unwrap())
 }
 
-fn at(milliseconds: u64) -> Now {
+pub(super) fn at(milliseconds: u64) -> Now {
     let monotonic = Duration::from_millis(milliseconds);
     Now {
         monotonic,
@@ -38,13 +38,13 @@ fn at(milliseconds: u64) -> Now {
     }
 }
 
-fn leader(view: u64) -> usize {
+pub(super) fn leader(view: u64) -> usize {
     usize::from(genesis(4).validator_set().leader(View(view)).0)
 }
 
 impl Bench {
     /// A validator that does not lead the first view, and has a pending transaction.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let me = (leader(1) + 1) % 4;
         let start = |key| {
             let config = Config::new(genesis(4), id(me), key);
@@ -71,7 +71,7 @@ impl Bench {
     }
 
     /// A valid block on the genesis.
-    fn block(&mut self, view: u64, time: u64) -> Block {
+    pub(super) fn block(&mut self, view: u64, time: u64) -> Block {
         let parent = self.builder.final_header().id();
         let time = Timestamp(START + time);
         self.builder
@@ -81,7 +81,7 @@ impl Bench {
             .unwrap()
     }
 
-    fn proposal(&self, block: Block, signer: usize) -> Proposal {
+    pub(super) fn proposal(&self, block: Block, signer: usize) -> Proposal {
         let view = block.header.view;
         let subject = Subject {
             parent_view: View(0),
@@ -98,7 +98,7 @@ impl Bench {
         }
     }
 
-    fn vote(&self, signer: usize, view: u64, statement: Statement) -> Vote {
+    pub(super) fn vote(&self, signer: usize, view: u64, statement: Statement) -> Vote {
         let view = View(view);
         let signed = statement.to_sign(&self.network, EPOCH, view);
         let signature = vote_key(signer).sign(&signed);
@@ -112,7 +112,7 @@ impl Bench {
     }
 
     /// A certificate by all validators but the one tested.
-    fn certificate(&self, view: u64, statement: Statement) -> Certificate {
+    pub(super) fn certificate(&self, view: u64, statement: Statement) -> Certificate {
         let others = (0..4).filter(|signer| *signer != self.me);
         let signed = others.map(|signer| self.vote(signer, view, statement));
         let signatures = signed.map(|vote| (vote.signer, vote.signature)).collect();
@@ -124,7 +124,7 @@ impl Bench {
         }
     }
 
-    fn hear(&mut self, now: u64, from: usize, message: ConsensusMessage) -> Vec<Effect> {
+    pub(super) fn hear(&mut self, now: u64, from: usize, message: ConsensusMessage) -> Vec<Effect> {
         self.core.handle(
             at(now),
             Input::Message {
@@ -134,12 +134,12 @@ impl Bench {
         )
     }
 
-    fn propose(&mut self, now: u64, proposal: &Proposal) -> Vec<Effect> {
+    pub(super) fn propose(&mut self, now: u64, proposal: &Proposal) -> Vec<Effect> {
         let from = leader(proposal.view.0);
         self.hear(now, from, ConsensusMessage::Proposal(proposal.clone()))
     }
 
-    fn certify(&mut self, now: u64, certificate: &Certificate) -> Vec<Effect> {
+    pub(super) fn certify(&mut self, now: u64, certificate: &Certificate) -> Vec<Effect> {
         let from = (self.me + 1) % 4;
         self.hear(
             now,
@@ -150,7 +150,7 @@ impl Bench {
 }
 
 /// What was voted, in order.
-fn votes(effects: &[Effect]) -> Vec<(View, Statement)> {
+pub(super) fn votes(effects: &[Effect]) -> Vec<(View, Statement)> {
     let voted = |effect: &Effect| match effect {
         Effect::Broadcast(ConsensusMessage::Vote {
             vote,
@@ -161,7 +161,7 @@ fn votes(effects: &[Effect]) -> Vec<(View, Statement)> {
     effects.iter().filter_map(voted).collect()
 }
 
-fn offences(effects: &[Effect]) -> Vec<(PeerId, Offence)> {
+pub(super) fn offences(effects: &[Effect]) -> Vec<(PeerId, Offence)> {
     let offence = |effect: &Effect| match effect {
         Effect::Penalize { peer, offence } => Some((*peer, *offence)),
         _ => None,
@@ -169,7 +169,7 @@ fn offences(effects: &[Effect]) -> Vec<(PeerId, Offence)> {
     effects.iter().filter_map(offence).collect()
 }
 
-fn requests(effects: &[Effect]) -> Vec<(PeerId, RequestId, ChainRequest)> {
+pub(super) fn requests(effects: &[Effect]) -> Vec<(PeerId, RequestId, ChainRequest)> {
     let request = |effect: &Effect| match effect {
         Effect::Request { to, id, request } => Some((*to, *id, request.clone())),
         _ => None,
@@ -177,7 +177,7 @@ fn requests(effects: &[Effect]) -> Vec<(PeerId, RequestId, ChainRequest)> {
     effects.iter().filter_map(request).collect()
 }
 
-fn finals(effects: &[Effect]) -> Vec<BlockId> {
+pub(super) fn finals(effects: &[Effect]) -> Vec<BlockId> {
     let block = |effect: &Effect| match effect {
         Effect::Persist(Record::Final(record)) => Some(record.block.block.id()),
         _ => None,
@@ -485,7 +485,7 @@ fn repeated_votes_of_ended_views_are_answered_once_per_delay() {
 }
 
 /// A network of a few blocks, and what its first node serves.
-fn served() -> (Net, FinalRange) {
+pub(super) fn served() -> (Net, FinalRange) {
     let mut net = Net::new(
         4,
         5,
@@ -524,7 +524,7 @@ fn served() -> (Net, FinalRange) {
 }
 
 /// A new node that was told of `range`'s end, and asks the first node for it.
-fn joiner(range: &FinalRange) -> (Core<Disk>, RequestId, PeerId) {
+pub(super) fn joiner(range: &FinalRange) -> (Core<Disk>, RequestId, PeerId) {
     let config = Config::new(genesis(4), id(4), None);
     let (mut core, _) = Core::new(config, Disk::default(), Restored::default(), at(0)).unwrap();
     core.handle(at(0), Input::Connected(id(0)));

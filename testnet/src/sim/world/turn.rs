@@ -284,18 +284,13 @@ impl World {
 }
 
 /// Gives a gossip message, of a forwarder and a publisher, to its core; says whether it is passed
-/// on. As in the node: of an older block nothing is checked, so it is not.
+/// on, as the node does.
 fn hear(
     cores: &mut Cores,
     now: Now,
     (forwarder, publisher): (PeerId, PeerId),
     gossip: &Gossip,
 ) -> (Vec<Effect>, bool) {
-    let before = cores.commit.final_height();
-    let is_tip = match gossip {
-        Gossip::Final(announcement) => announcement.header.id() == cores.commit.final_header().id(),
-        Gossip::Documents(..) => true,
-    };
     let effects: Vec<Effect> = match gossip.clone() {
         Gossip::Final(announcement) => {
             let input = commit::Input::Announced {
@@ -314,8 +309,11 @@ fn hear(
             effects.into_iter().map(Effect::Documents).collect()
         }
     };
-    let was_checked = is_tip || cores.commit.final_height() > before;
-    let passes = was_checked && !effects.iter().any(is_blame);
+    let goes_on = match gossip {
+        Gossip::Final(_) => cores.commit.passes_on(),
+        Gossip::Documents(..) => true,
+    };
+    let passes = goes_on && !effects.iter().any(is_blame);
     (effects, passes)
 }
 
