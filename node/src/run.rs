@@ -11,8 +11,9 @@ use std::pin::pin;
 
 use decube_store::keys::{self, KeyError, KeyKind};
 use decube_store::network::{self, NETWORK_FILE, NetworkError};
-use decube_store::{Identity, Store, StoreError};
+use decube_store::{Identity, Store, StoreError, preshared};
 use libp2p::Multiaddr;
+use libp2p::pnet::PreSharedKey;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{self, ApiConfig, ListenError, TcpConfig, Token, TokenError};
@@ -163,7 +164,7 @@ pub fn load(directory: &Path, settings: &Settings) -> Result<NodeConfig, RunErro
         listen: settings.listen.clone(),
         bootstrap,
         channel: settings.channel,
-        preshared_key: None,
+        preshared_key: preshared::read(directory)?.map(|key| PreSharedKey::new(*key)),
         allowed: settings.allowed_peers.clone(),
         mdns: settings.mdns,
         limits: settings.limits.clone(),
