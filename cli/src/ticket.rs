@@ -2,12 +2,14 @@
 //!
 //! `decube1` and hexadecimal digits of: a checksum of 8 bytes over the rest, the length of the
 //! genesis as 4 little-endian bytes, the canonical binary genesis, and the addresses to start from
-//! with line ends between. The checksum is against typing errors; trust in a ticket comes from who
+//! with line ends between. A private network's pre-shared key is one more line, which begins as
+//! [`PRESHARED`] does; such a ticket is a secret. The checksum is against typing errors; trust in a ticket comes from who
 //! gave it.
 
 use decube_crypto::Digest;
 use decube_protocols::types::NetworkFile;
 use decube_protocols::wire;
+use decube_store::preshared::Key;
 
 use crate::failure::Failure;
 
@@ -16,20 +18,25 @@ pub(crate) const PREFIX: &str = "decube1";
 const CHECKSUM: usize = 8;
 const LENGTH: usize = 4;
 
-/// The ticket of a network.
-pub(crate) fn encode(file: &NetworkFile) -> Result<String, Failure> {
+/// What the line with a pre-shared key begins with; no address does.
+const PRESHARED: &str = "/key/swarm/psk/1.0.0/base16/";
+
+/// The ticket of a network, with its pre-shared key if it has one.
+pub(crate) fn encode(file: &NetworkFile, key: Option<&Key>) -> Result<String, Failure> {
     let genesis = wire::encode(&file.genesis);
     let length = u32::try_from(genesis.len()).map_err(Failure::failed)?;
     let mut payload = length.to_le_bytes().to_vec();
     payload.extend(genesis);
-    payload.extend(file.bootstrap.join("\n").as_bytes());
+    let mut lines = file.bootstrap.clone();
+    lines.extend(key.map(|key| format!("{PRESHARED}{}", hex::encode(key.as_slice()))));
+    payload.extend(lines.join("\n").as_bytes());
     let mut bytes = checksum(&payload).to_vec();
     bytes.extend(payload);
     Ok(format!("{PREFIX}{}", hex::encode(bytes)))
 }
 
-/// Reads a ticket.
-pub(crate) fn decode(text: &str) -> Result<NetworkFile, Failure> {
+/// Reads a ticket: the network, and its pre-shared key if it has one.
+pub(crate) fn decode(text: &str) -> Result<(NetworkFile, Option<Key>), Failure> {
     let bad = |why: &str| {
         Failure::usage(format!(
             "the ticket cannot be used: {why}; ask for it again"
@@ -59,8 +66,23 @@ pub(crate) fn decode(text: &str) -> Result<NetworkFile, Failure> {
     let Ok(bootstrap) = std::str::from_utf8(bootstrap) else {
         return Err(bad("its addresses are no text"));
     };
-    let bootstrap = bootstrap.lines().map(Into::into).collect();
-    Ok(NetworkFile { bootstrap, genesis })
+    let (mut addresses, mut preshared) = (Vec::new(), None);
+    for line in bootstrap.lines() {
+        let Some(digits) = line.strip_prefix(PRESHARED) else {
+            addresses.push(line.to_owned());
+            continue;
+        };
+        let mut key = Key::default();
+        if hex::decode_to_slice(digits, key.as_mut()).is_err() || preshared.is_some() {
+            return Err(bad("its pre-shared key is none"));
+        }
+        preshared = Some(key);
+    }
+    let file = NetworkFile {
+        bootstrap: addresses,
+        genesis,
+    };
+    Ok((file, preshared))
 }
 
 fn checksum(payload: &[u8]) -> [u8; CHECKSUM] {
@@ -98,18 +120,23 @@ mod tests {
 
     #[test]
     fn a_ticket_carries_the_network_and_its_addresses() {
-        let ticket = encode(&file()).unwrap();
-        assert_eq!(decode(&format!(" {ticket}\n")).unwrap(), file());
+        let ticket = encode(&file(), None).unwrap();
+        assert_eq!(decode(&format!(" {ticket}\n")).unwrap(), (file(), None));
         let without = NetworkFile {
             bootstrap: vec![],
             ..file()
         };
-        assert_eq!(decode(&encode(&without).unwrap()).unwrap(), without);
+        for key in [None, Some(Key::new([7; 32]))] {
+            for file in [&without, &file()] {
+                let ticket = encode(file, key.as_ref()).unwrap();
+                assert_eq!(decode(&ticket).unwrap(), (file.clone(), key.clone()));
+            }
+        }
     }
 
     #[test]
     fn a_changed_ticket_is_refused() {
-        let ticket = encode(&file()).unwrap();
+        let ticket = encode(&file(), None).unwrap();
         for at in PREFIX.len()..ticket.len() {
             let mut changed = ticket.clone().into_bytes();
             changed[at] = if changed[at] == b'0' { b'1' } else { b'0' };

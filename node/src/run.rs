@@ -14,8 +14,9 @@ use decube_crypto::{SecretKey, ValidatorSecret};
 use decube_protocols::commit::Signer;
 use decube_store::keys::{self, KeyError, KeyKind};
 use decube_store::network::{self, NETWORK_FILE, NetworkError};
-use decube_store::{Identity, Store, StoreError};
+use decube_store::{Identity, Store, StoreError, preshared};
 use libp2p::Multiaddr;
+use libp2p::pnet::PreSharedKey;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{self, ApiConfig, ListenError, TcpConfig, Token, TokenError};
@@ -245,7 +246,7 @@ pub fn load(directory: &Path, settings: &Settings, keys: Keys) -> Result<NodeCon
         listen: settings.listen.clone(),
         bootstrap,
         channel: settings.channel,
-        preshared_key: None,
+        preshared_key: preshared::read(directory)?.map(|key| PreSharedKey::new(*key)),
         allowed: settings.allowed_peers.clone(),
         mdns: settings.mdns,
         limits: settings.limits.clone(),

@@ -36,6 +36,7 @@ mod file;
 pub mod keys;
 pub mod network;
 mod peers;
+pub mod preshared;
 mod preview;
 mod schema;
 mod signer;

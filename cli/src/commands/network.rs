@@ -10,8 +10,9 @@ use decube_node::settings::Overrides;
 use decube_protocols::types::{
     Genesis, NetworkFile, Parameters, Power, Replica, Timestamp, Validator, VoteScheme, peer_id,
 };
-use decube_store::keys::{self, KeyKind};
+use decube_store::keys::{self, KeyError, KeyKind};
 use decube_store::network::{self, NETWORK_FILE};
+use decube_store::preshared;
 use serde_json::json;
 
 use crate::context::Context;
@@ -48,6 +49,12 @@ pub(crate) enum Network {
         #[arg(long, value_name = "ADDRESS")]
         bootstrap: Vec<String>,
     },
+    /// Make a pre-shared key, without which nobody can speak to the nodes that have it.
+    ///
+    /// It is kept in keys/swarm.key of the data directory and is part of every ticket that is made
+    /// there, which is a secret then. Nodes that joined before need it as well.
+    #[command(after_help = "Example:\n  decube network preshared-key\n  decube network ticket")]
+    PresharedKey,
 }
 
 /// Define a network.
@@ -277,10 +284,28 @@ impl Network {
                 let path = or_own(file)?;
                 Ok(show(&path, &network::read(&path)?))
             }
+            Self::PresharedKey => {
+                let folder = context.directory()?;
+                let path = preshared::path(folder);
+                if preshared::read(folder)?.is_some() {
+                    return Err(KeyError::Exists { path }.into());
+                }
+                preshared::write(folder, &preshared::generate()?)?;
+                let path = path.display();
+                Ok(Report::new(
+                    format!("made {path}; tickets that are made here carry it"),
+                    &json!({ "path": path.to_string() }),
+                ))
+            }
             Self::Ticket { file, bootstrap } => {
+                // Another network's file has nothing to do with this directory's key.
+                let key = match file {
+                    Some(_) => None,
+                    None => preshared::read(context.directory()?)?,
+                };
                 let mut file = network::read(&or_own(file)?)?;
                 file.bootstrap.extend(bootstrap);
-                let ticket = ticket::encode(&file)?;
+                let ticket = ticket::encode(&file, key.as_ref())?;
                 let id = file.genesis.network_id();
                 Ok(Report::new(
                     ticket.clone(),

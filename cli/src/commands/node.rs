@@ -10,6 +10,7 @@ use decube_node::settings::{Overrides, Settings};
 use decube_protocols::types::NetworkFile;
 use decube_store::keys::KeyKind;
 use decube_store::network::{self, NETWORK_FILE};
+use decube_store::preshared;
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
@@ -202,13 +203,17 @@ pub(crate) struct Join {
 impl Join {
     /// Puts the network into the data directory.
     pub(crate) fn run(&self, context: &Context) -> Result<Report, Failure> {
-        let file = if self.network.starts_with(ticket::PREFIX) {
+        let (file, preshared) = if self.network.starts_with(ticket::PREFIX) {
             ticket::decode(&self.network)?
         } else {
-            network::read(self.network.as_ref())?
+            (network::read(self.network.as_ref())?, None)
         };
         let kinds = [KeyKind::Peer, KeyKind::Author];
-        prepare(context, &kinds, Some(&file), &self.flags, "decube up")
+        let report = prepare(context, &kinds, Some(&file), &self.flags, "decube up")?;
+        if let Some(key) = preshared {
+            preshared::write(context.directory()?, &key)?;
+        }
+        Ok(report)
     }
 }
 

@@ -45,7 +45,10 @@ use super::{
     gate::Gate,
     upgrade::{Upgraded, begin},
 };
-use crate::network::connections::{Carrier, socket_address};
+use crate::network::{
+    book::peer_of,
+    connections::{Carrier, socket_address},
+};
 
 /// How long a dial by QUIC waits, so that one by TCP to the same peer comes first: TCP is what the
 /// post-quantum channel runs over. Three round trips of a connection between continents.
@@ -196,6 +199,10 @@ impl Transport for Watched {
     ) -> Result<Upgrade, TransportError<io::Error>> {
         let slot = self.registry.dial(&address);
         let is_tcp = matches!(socket_address(&address), Some((_, Carrier::Tcp)));
+        // It would be refused when it stands, and look like an attack.
+        if !is_tcp && peer_of(&address).is_some_and(|peer| self.gate.is_pinned(&peer)) {
+            return Err(TransportError::MultiaddrNotSupported(address));
+        }
         let upgrade = self.inner.dial(address, options)?;
         Ok(match is_tcp {
             true => noted(slot, upgrade),

@@ -200,6 +200,11 @@ impl Network {
                        is set; use the peer's address over TCP";
             return answer(reply, Err(DialError::Failed(why.to_owned())));
         }
+        if is_quic(&address) && peer.is_some_and(|peer| self.gate.is_pinned(&peer)) {
+            let why = "the peer uses the post-quantum channel, which QUIC is not; use its address \
+                       over TCP, or remove the peer first";
+            return answer(reply, Err(DialError::Failed(why.to_owned())));
+        }
         if self.dials.len() + self.arrivals.len() >= MAX_WAITING {
             return answer(reply, Err(DialError::Busy));
         }

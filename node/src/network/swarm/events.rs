@@ -6,10 +6,13 @@ use libp2p::{
     Multiaddr, PeerId,
     core::ConnectedPoint,
     identify, kad, mdns, ping,
-    swarm::{ConnectionId, DialError as SwarmDialError, SwarmEvent},
+    swarm::{
+        ConnectionId, DialError as SwarmDialError, SwarmEvent,
+        dial_opts::{DialOpts, PeerCondition},
+    },
 };
 
-use super::{Network, answer, commands::dial_error, random};
+use super::{Network, answer, commands::dial_error, is_quic, random};
 use crate::network::{
     behaviour::BehaviourEvent,
     book::without_peer,
@@ -258,9 +261,8 @@ impl Network {
             return;
         };
         peer.agent = printable(&info.agent_version);
-        // Whom a classic channel serves comes by itself.
         if peer.post_quantum().is_none() {
-            return;
+            return self.go_over(id, &info);
         }
         let mut claimed: Vec<Multiaddr> = info.listen_addrs.into_iter().map(without_peer).collect();
         claimed.retain(|address| peer.may_be_at(address));
@@ -270,6 +272,35 @@ impl Network {
             .map(|address| (peer.is_at_host_of(&address), address));
         for (at_host, address) in claimed.collect::<Vec<_>>() {
             self.learn(id, address, at_host);
+        }
+    }
+
+    /// A node that came by QUIC can have more by TCP, which is dialled once it has said where. Whom
+    /// else a classic channel serves comes by itself.
+    fn go_over(&mut self, id: PeerId, info: &identify::Info) {
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
+        let is_by_quic = peer
+            .connections
+            .values()
+            .all(|it| it.channel == Channel::Quic);
+        if info.protocol_version != self.name.version() || !is_by_quic {
+            return;
+        }
+        let claimed = info.listen_addrs.iter().cloned().map(without_peer);
+        let by_tcp = claimed.filter(|address| !is_quic(address) && peer.may_be_at(address));
+        let addresses: Vec<_> = by_tcp.take(crate::network::book::MAX_ADDRESSES).collect();
+        if addresses.is_empty() {
+            return;
+        }
+        let options = DialOpts::peer_id(id)
+            .condition(PeerCondition::NotDialing)
+            .addresses(addresses)
+            .allocate_new_port()
+            .build();
+        if let Err(error) = self.swarm.dial(options) {
+            tracing::debug!(peer = %id, %error, "cannot go over to the post-quantum channel");
         }
     }
 

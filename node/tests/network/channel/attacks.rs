@@ -50,22 +50,24 @@ async fn who_strips_the_offer_of_a_pinned_peer_is_found_out_by_the_pin() {
 
 #[tokio::test]
 async fn a_peer_is_pinned_by_its_first_post_quantum_connection_until_it_is_removed() {
-    let (plain_key, listen) = (key(), "/ip4/127.0.0.1/udp/0/quic-v1");
-    let mut alice = node(Policy::Prefer).await;
-    let bob = node_at(Policy::Prefer, &plain_key, "/ip4/127.0.0.1/tcp/0").await;
+    let (bobs_key, quic) = (key(), "/ip4/127.0.0.1/udp/0/quic-v1");
+    let bob = node_at(Policy::Prefer, &bobs_key, "/ip4/127.0.0.1/tcp/0").await;
+    let mut alice = node_at(Policy::Prefer, &key(), quic).await;
     alice.handle.dial(bob.address.clone()).await.unwrap();
     let pinned = wait(&mut alice.inboxes.bookkeeping, |event| match event {
         Event::Pinned(peer) => Some(peer),
         _ => None,
     })
     .await;
-    assert_eq!(pinned, id(&plain_key));
+    assert_eq!(pinned, id(&bobs_key));
     bob.handle.shutdown().await;
     // The same identity comes by QUIC now.
-    let bob = node_at(Policy::Prefer, &plain_key, listen).await;
-    alice.handle.dial(bob.address.clone()).await.unwrap_err();
+    let bob = node_at(Policy::Prefer, &bobs_key, quic).await;
+    bob.handle.dial(alice.address.clone()).await.unwrap_err();
     refusal(&mut alice, RefusalKind::Pinned).await;
-    let remove = decube_node::network::Command::RemovePeer(id(&plain_key));
+    let dialled = alice.handle.dial(bob.address.clone()).await;
+    assert!(dialled.unwrap_err().to_string().contains("over TCP"));
+    let remove = decube_node::network::Command::RemovePeer(id(&bobs_key));
     alice.handle.command(remove).await.unwrap();
     alice.handle.dial(bob.address.clone()).await.unwrap();
     assert_eq!(only_channel(&alice).await, Some(Channel::Quic));

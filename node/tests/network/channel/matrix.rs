@@ -73,7 +73,7 @@ impl Party {
 /// What came of a dial: the channel, as every node among the two sees it, or the reason why not.
 async fn outcome(dialler: Kind, listener: Kind, listen: &str) -> Result<Channel, String> {
     let (mut from, mut to) = (
-        Party::start(dialler, TCP).await,
+        Party::start(dialler, listen).await,
         Party::start(listener, listen).await,
     );
     let address = to.address().clone();
@@ -186,6 +186,40 @@ fn print(dialler: Kind, listener: Kind, found: &Result<Channel, String>) {
         Err(reason) => format!("refused: {reason}"),
     };
     println!("{:>12} -> {:<12}  {text}", dialler.name(), listener.name());
+}
+
+/// A node under `prefer` that listens on both, met by QUIC by one that listens on TCP.
+#[tokio::test]
+async fn two_nodes_that_meet_by_quic_go_over_to_the_post_quantum_channel() {
+    let key = super::key();
+    let mut config = super::settings(&key);
+    config.channel = Policy::Prefer;
+    config.listen = vec![QUIC.parse().unwrap(), TCP.parse().unwrap()];
+    let mut alice = super::start(config).await;
+    let quic = async {
+        loop {
+            let all = alice.handle.listeners().await.unwrap();
+            if let Some(quic) = all.iter().find(|one| one.to_string().contains("quic")) {
+                return quic.clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let quic = tokio::time::timeout(HANG, quic).await.unwrap();
+    let mut bob = node(Policy::Prefer).await;
+    let own = alice.handle.own_peer();
+    let reached = bob.handle.dial(quic.with_p2p(own).unwrap()).await;
+    assert_eq!(reached, Ok(own));
+    assert_eq!(bob.handle.channels().made(Channel::Quic), 1);
+    connected(&mut bob.inboxes.documents, own).await;
+    connected(&mut alice.inboxes.documents, bob.handle.own_peer()).await;
+    ask_on_each_protocol(&mut alice, &mut bob).await;
+    let only_one = async {
+        while only_channel(&alice).await != Some(Channel::PostQuantum) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(HANG, only_one).await.unwrap();
 }
 
 #[tokio::test]
