@@ -30,8 +30,9 @@ pub const MAX_VIEW_CERTIFICATES: usize = 4;
 pub const MAX_RANGE_BLOCKS: usize = 1024;
 /// The largest message about the chain: a few full blocks, or a view's certificates.
 pub const MAX_CHAIN_MESSAGE: usize = 8 << 20;
-/// The largest announcement of a final block; senders leave the transactions out above it.
-pub const MAX_FINAL_ANNOUNCEMENT: usize = 256 << 10;
+/// The largest announcement of a final block: a full certificate, a header, and 64 KiB of
+/// transactions, which senders leave out when there are more. It fits in a message of gossip.
+pub const MAX_FINAL_ANNOUNCEMENT: usize = MAX_CERTIFICATE + (128 << 10);
 /// The most transactions handed to a validator's pool in one message.
 pub const MAX_POOL_TRANSACTIONS: usize = 1024;
 /// The largest message that hands over transactions: three of the largest, or many small ones.

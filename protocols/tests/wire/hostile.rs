@@ -1,7 +1,8 @@
 //! Random values survive the round trip; whatever else is decoded was canonical.
 
 use decube_crypto::SecretKey;
-use decube_protocols::commit::ChainResponse;
+use decube_protocols::commit::{ChainResponse, FinalAnnouncement};
+use decube_protocols::light::Proof;
 use decube_protocols::types::{
     Action, Certificate, CollectionId, Commit, CommitEntry, DocumentId, Genesis, Header, Heads,
     Height, Receipt, Transaction, ValidatorIndex, Version, Vote, VoteScheme,
@@ -322,8 +323,14 @@ fn the_largest_values_fit_their_bounds() {
         .map(|n| (ValidatorIndex(n), signature.clone()))
         .collect();
     let view = ChainResponse::Certificates(vec![certificate.clone(); MAX_VIEW_CERTIFICATES]);
-    assert_eq!(decode(&encode(&certificate)), Ok(certificate));
     assert_eq!(decode(&encode(&view)), Ok(view));
+    let mut announcement: FinalAnnouncement = from.any();
+    announcement.finalization = certificate.clone();
+    assert_eq!(decode(&encode(&announcement)), Ok(announcement));
+    let mut proof: Proof = from.any();
+    proof.finalization = certificate.clone();
+    assert_eq!(decode(&encode(&proof)), Ok(proof));
+    assert_eq!(decode(&encode(&certificate)), Ok(certificate));
     let header: Header = from.any();
     assert!(encode(&header).len() <= Header::MAX_SIZE - 100);
 }
