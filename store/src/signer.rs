@@ -23,7 +23,7 @@ pub enum SignerLogError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// It is not the log of this key: what was signed is unknown.
-    #[error(transparent)]
+    #[error("nothing may be signed: {0}")]
     Lost(LostVoteLog),
     /// The identity names no key.
     #[error("there is no validator key")]

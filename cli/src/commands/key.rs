@@ -166,12 +166,12 @@ fn show(folder: &Path) -> Result<Report, Failure> {
             folder.display()
         )));
     }
-    let text = |value: &Value| match value {
-        Value::Array(kinds) => {
+    let text = |value: &Value| match value.as_array() {
+        Some(kinds) => {
             let kinds: Vec<&str> = kinds.iter().filter_map(Value::as_str).collect();
             kinds.join(", ")
         }
-        other => other.as_str().unwrap_or_default().to_owned(),
+        None => value.as_str().unwrap_or_default().to_owned(),
     };
     let lines = found
         .iter()

@@ -127,7 +127,7 @@ impl Parts {
         let has_signer = matches!(votes_with, VotesWith::Signer(_));
         let genesis = config.genesis.clone();
         let settings = match votes_with {
-            VotesWith::Key(key) => commit::Config::new(genesis, me, Some(key)),
+            VotesWith::Key(key) => commit::Config::new(genesis, me, Some(*key)),
             VotesWith::Signer(signer) => commit::Config::with_signer(genesis, me, signer),
             VotesWith::Nothing => commit::Config::new(genesis, me, None),
         };
@@ -243,7 +243,7 @@ impl Parts {
 
 /// What a node votes with.
 enum VotesWith {
-    Key(ValidatorSecret),
+    Key(Box<ValidatorSecret>),
     Signer(Arc<dyn commit::Signer>),
     Nothing,
 }
@@ -256,7 +256,7 @@ fn role(config: &NodeConfig, me: &PeerId) -> (Role, VotesWith) {
     };
     let role = Role::Validator { index };
     match (&config.validator, &config.signer, config.store.vote_log()) {
-        (Some(key), _, VoteLog::Held) => (role, VotesWith::Key(key.clone())),
+        (Some(key), _, VoteLog::Held) => (role, VotesWith::Key(Box::new(key.clone()))),
         (None, Some(signer), VoteLog::Held) => (role, VotesWith::Signer(Arc::clone(signer))),
         (_, _, log) => {
             warn!(

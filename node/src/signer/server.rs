@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use decube_crypto::{ValidatorKey, ValidatorSecret};
-use decube_protocols::commit::{GuardRefusal, Keeper, KeeperError, Kept, NotSigned};
+use decube_protocols::commit::{GuardRefusal, Keeper, KeeperError, Kept, NotSigned, Restored};
 use decube_protocols::types::{Epoch, Genesis};
 use decube_store::{Identity, SignerLog, SignerLogError, StoreError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -47,7 +47,8 @@ pub enum SignerError {
 #[derive(Debug)]
 struct Desk {
     keeper: Keeper,
-    log: SignerLog,
+    /// Absent when the process ends.
+    log: Option<SignerLog>,
     /// The first failed write.
     failed: Option<StoreError>,
 }
@@ -59,8 +60,11 @@ impl Desk {
         if let Some(error) = &self.failed {
             return Response::Unavailable(error.to_string());
         }
+        let Some(log) = &self.log else {
+            return Response::Unavailable("the signer is stopping".into());
+        };
         match self.keeper.sign(&request.as_request()) {
-            Ok(Kept { records, signature }) => match self.log.persist(&records) {
+            Ok(Kept { records, signature }) => match log.persist(&records) {
                 Ok(()) => Response::Signature(Box::new(signature)),
                 Err(error) => {
                     let reason = error.to_string();
@@ -97,19 +101,27 @@ pub async fn run(
         network: genesis.network_id(),
         validator: Some(key.ed25519().public()),
     };
+    // A log is bound to the first network that it is opened for, so the key must be one of it.
+    Keeper::new(genesis, key, &Restored::default())?;
     let log = SignerLog::open(directory, &identity)?;
     let restored = log.restored(Epoch(0))?;
     let keeper = Keeper::new(genesis, key, &restored)?;
     let listener = listen_unix(socket)?;
     info!(validator = %keeper.public().ed25519(), socket = %socket.display(), "the signer answers");
     started(keeper.public());
-    let failed = None;
     let desk = Arc::new(Mutex::new(Desk {
         keeper,
-        log,
-        failed,
+        log: Some(log),
+        failed: None,
     }));
     let result = accept(listener, &desk, stop).await;
+    // Waits for the request that is being decided. Then the directory is free for the next process.
+    drop(
+        desk.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .log
+            .take(),
+    );
     // Nothing answers there any more. When the file is gone, that is as well.
     let _gone = std::fs::remove_file(socket);
     result
@@ -187,7 +199,10 @@ async fn decide(
 ) -> io::Result<Response> {
     let desk = Arc::clone(desk);
     let decided = tokio::task::spawn_blocking(move || {
-        let mut desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(mut desk) = desk.lock() else {
+            // A thread panicked between signing and writing: the guard may be ahead of the log.
+            return (Response::Unavailable("the signer failed".into()), None);
+        };
         let response = match request {
             Request::Hello => Response::Identity {
                 network: *desk.keeper.network(),

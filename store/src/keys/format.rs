@@ -58,7 +58,7 @@ pub(super) enum Content {
     /// The key.
     Open(ValidatorSecret),
     /// The sealed key.
-    Sealed(Box<Sealed>),
+    Sealed(Sealed),
 }
 
 /// A sealed key.
@@ -212,7 +212,7 @@ pub(super) fn parse(text: &str) -> Result<(&str, Content), Unreadable> {
     }
     if first == FIRST_LINE_SEALED {
         let (kind, sealed) = parse_sealed(signed)?;
-        return Ok((kind, Content::Sealed(Box::new(sealed))));
+        return Ok((kind, Content::Sealed(sealed)));
     }
     let (kind, key) = parse_open(signed, first == FIRST_LINE_HYBRID)?;
     Ok((kind, Content::Open(key)))

@@ -41,7 +41,7 @@ pub use passphrase::{BadPassphrase, MAX_PASSPHRASE, Passphrase};
 
 /// The most bytes of a key file that are read: a sound one has 222 to 386, and one that is sealed
 /// and has a second part 4,496.
-const MAX_FILE: u64 = 8192;
+const MAX_FILE: usize = 8192;
 
 /// What a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -432,8 +432,8 @@ fn bytes(path: &Path, kind: KeyKind) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         });
     }
     // Room for more than is read, so that no copy of a shorter text stays in memory.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAX_FILE as usize));
-    file.take(MAX_FILE + 1)
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAX_FILE));
+    file.take(MAX_FILE as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| io(&error))?;
     Ok(bytes)

@@ -8,6 +8,7 @@ mod full_disk;
 mod history;
 mod opening;
 mod records;
+mod signer;
 
 use std::path::Path;
 
