@@ -76,7 +76,7 @@ pub(in crate::network) enum UpgradeError {
     #[error("dialled {wanted}, but {found} answered")]
     WrongPeer {
         /// Who was dialled.
-        wanted: PeerId,
+        wanted: Box<PeerId>,
         /// Who proved to be there.
         found: PeerId,
     },
@@ -309,7 +309,10 @@ fn alarm(gate: &Gate, way: Way, peer: PeerId) -> impl FnOnce(FrameError) + Send 
 /// Whether the peer is the one that was meant, and may come.
 fn admit(gate: &Gate, way: &Way, found: PeerId) -> Result<(), UpgradeError> {
     match way.wanted {
-        Some(wanted) if wanted != found => Err(UpgradeError::WrongPeer { wanted, found }),
+        Some(wanted) if wanted != found => Err(UpgradeError::WrongPeer {
+            wanted: Box::new(wanted),
+            found,
+        }),
         _ if gate.allows(&found) => Ok(()),
         _ => Err(UpgradeError::NotAllowed(found)),
     }
