@@ -57,7 +57,7 @@ impl SignerLog {
             }));
         }
         let file = File::check(VOTES_FILE, directory, |_| Ok(()))?.open()?;
-        match votes::claim(&file, validator, &identity.network, 0)? {
+        match votes::claim(&file, validator, &identity.network, 0, false)? {
             VoteLog::Held => Ok(Self { file, _lock: lock }),
             VoteLog::Lost(lost) => Err(SignerLogError::Lost(lost)),
             VoteLog::NoValidator => Err(SignerLogError::NoValidator),

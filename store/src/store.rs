@@ -195,12 +195,10 @@ impl Store {
         (lock, has_signer): (Option<DirectoryLock>, bool),
     ) -> Result<Self, StoreError> {
         let network = identity.network;
-        let noted = state.read(|transaction| {
+        let at_least = state.read(|transaction| {
             check_network(transaction, state.path(), identity)?;
             vote_log_writes(transaction)
         })?;
-        // The signer's log says what was signed, whatever the age of this one.
-        let at_least = if has_signer { 0 } else { noted };
         let vote_log = match (&identity.validator, &votes) {
             (None, _) => VoteLog::NoValidator,
             (Some(validator), None) => {
@@ -210,7 +208,9 @@ impl Store {
                     validator: *validator,
                 })
             }
-            (Some(validator), Some(file)) => votes::claim(file, validator, &network, at_least)?,
+            (Some(validator), Some(file)) => {
+                votes::claim(file, validator, &network, at_least, has_signer)?
+            }
         };
         let votes = votes.filter(|_| vote_log == VoteLog::Held);
         let writes = votes

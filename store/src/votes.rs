@@ -41,6 +41,8 @@ pub(crate) const VOTES_FILE: Kind = Kind {
 const VALIDATOR: &str = "validator";
 const NETWORK: &str = "network";
 const WRITES: &str = "writes";
+/// There in the log of a node whose votes a signer signs.
+const SIGNER: &str = "signer";
 
 /// Whether this node may vote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +93,16 @@ pub enum LostVoteLog {
         /// The network of the log.
         found: NetworkId,
     },
+    /// It is that of a node, and a signer signed the votes, which may be more than the node knows.
+    #[error("the vote log {path} is that of a node whose votes a signer signed, so it may not know all \
+        votes of validator {validator}, and nothing is signed with it; put the signer's votes.redb \
+        there together with its key", path = path.display())]
+    OfSigner {
+        /// Where it is.
+        path: PathBuf,
+        /// The key.
+        validator: PublicKey,
+    },
     /// It is older than the state beside it: a copy was put back.
     #[error("the vote log {path} was written {found} times, but {expected} times when the state \
         beside it was written: it is an old copy, so this node follows without voting; put the very \
@@ -133,19 +145,22 @@ pub(crate) fn fill(transaction: &WriteTransaction, validator: &PublicKey) -> Wor
 }
 
 /// Whether the open log is that of the identity, and binds it to the network. `at_least` is how often
-/// the state says that the log was written.
+/// the state says that the log was written; with a signer that does not matter, and the log is marked
+/// as one that no key may be used with.
 pub(crate) fn claim(
     file: &File,
     validator: &PublicKey,
     network: &NetworkId,
     at_least: u64,
+    has_signer: bool,
 ) -> Result<VoteLog, StoreError> {
     let path = || file.path().to_path_buf();
-    let (owner, bound, found) = file.read(|transaction| {
+    let (owner, bound, found, is_marked) = file.read(|transaction| {
         Ok((
             owner(transaction)?,
             bound(transaction)?,
             writes(transaction)?,
+            is_marked(transaction)?,
         ))
     })?;
     let lost = if owner != *validator {
@@ -160,17 +175,25 @@ pub(crate) fn claim(
             expected: *network,
             found,
         }
-    } else if found < at_least {
+    } else if is_marked && !has_signer {
+        LostVoteLog::OfSigner {
+            path: path(),
+            validator: *validator,
+        }
+    } else if found < at_least && !has_signer {
         LostVoteLog::Old {
             path: path(),
             expected: at_least,
             found,
         }
     } else {
-        if bound.is_none() {
+        if bound.is_none() || is_marked != has_signer {
             file.write(|transaction| {
                 let mut meta = transaction.open_table(VOTES_META)?;
                 meta.insert(NETWORK, network.0.as_bytes().as_slice())?;
+                if has_signer {
+                    meta.insert(SIGNER, [].as_slice())?;
+                }
                 Ok(())
             })?;
         }
@@ -186,6 +209,11 @@ fn owner(transaction: &ReadTransaction) -> Work<PublicKey> {
     let owner = owner.ok_or_else(|| Fault::Damaged("it names no validator key".into()))?;
     PublicKey::from_bytes(owner.value())
         .map_err(|error| Fault::Damaged(format!("its validator key: {error}")))
+}
+
+fn is_marked(transaction: &ReadTransaction) -> Work<bool> {
+    let meta = transaction.open_table(VOTES_META)?;
+    Ok(meta.get(SIGNER)?.is_some())
 }
 
 fn bound(transaction: &ReadTransaction) -> Work<Option<NetworkId>> {

@@ -90,8 +90,15 @@ fn a_node_with_a_signer_makes_its_own_log_again() {
         assert_eq!(*with_signer.vote_log(), VoteLog::Held);
     }
     let with_key = Store::open(directory.path(), &identity()).unwrap();
-    assert!(
-        matches!(with_key.vote_log(), VoteLog::Lost(LostVoteLog::Old { .. })),
-        "a log that was made again is no log for a key"
-    );
+    let lost = VoteLog::Lost(LostVoteLog::OfSigner {
+        path: log,
+        validator: super::validator().public(),
+    });
+    assert_eq!(*with_key.vote_log(), lost);
+    drop(with_key);
+    let refused = SignerLog::open(directory.path(), &identity()).unwrap_err();
+    assert!(matches!(
+        refused,
+        SignerLogError::Lost(LostVoteLog::OfSigner { .. })
+    ));
 }
