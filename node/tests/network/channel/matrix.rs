@@ -180,6 +180,10 @@ async fn outcome_over_quic(dialler: Kind, listener: Kind) -> Result<Channel, Str
     error.map_err(|error| error.to_string())
 }
 
+#[allow(
+    clippy::print_stdout,
+    reason = "the matrix is there to be read, with `--nocapture`"
+)]
 fn print(dialler: Kind, listener: Kind, found: &Result<Channel, String>) {
     let text = match found {
         Ok(channel) => format!("{channel} ({})", channel.group()),
