@@ -6,16 +6,22 @@
 //! [`PRESHARED`] does; such a ticket is a secret. The checksum is against typing errors; trust in a ticket comes from who
 //! gave it.
 
+use std::io::{self, Read};
+
 use decube_crypto::Digest;
 use decube_protocols::types::NetworkFile;
 use decube_protocols::wire;
 use decube_store::preshared::Key;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
 /// What a ticket starts with.
 pub(crate) const PREFIX: &str = "decube1";
 const CHECKSUM: usize = 8;
+/// The most bytes of a ticket that are read: the genesis of the largest network has about a
+/// megabyte, and two digits stand for a byte.
+const MAX_TICKET: u64 = 8 << 20;
 const LENGTH: usize = 4;
 
 /// What the line with a pre-shared key begins with; no address does.
@@ -33,6 +39,13 @@ pub(crate) fn encode(file: &NetworkFile, key: Option<&Key>) -> Result<String, Fa
     let mut bytes = checksum(&payload).to_vec();
     bytes.extend(payload);
     Ok(format!("{PREFIX}{}", hex::encode(bytes)))
+}
+
+/// Reads a ticket's text.
+pub(crate) fn read(from: impl Read) -> io::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::new());
+    from.take(MAX_TICKET).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Reads a ticket: the network, and its pre-shared key if it has one.

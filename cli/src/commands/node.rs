@@ -1,5 +1,6 @@
 //! `init`, `join` and `up`: from nothing to a running node.
 
+use std::fs::File;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use decube_store::network::{self, NETWORK_FILE};
 use decube_store::preshared;
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
+use zeroize::Zeroizing;
 
 use crate::context::Context;
 use crate::directory;
@@ -189,10 +191,13 @@ fn prepare(
 /// Join a network.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  decube join network.toml\n\n\
-    A ticket is what `decube network ticket` prints. Keys and settings are made when they are \
-    missing; a validator key is made by `decube init` or `decube key new validator`.")]
+    A ticket is what `decube network ticket` prints. One with a pre-shared key is a secret, and that \
+    of a large network is longer than an argument may be: give it in a file, or as - on standard \
+    input. Keys and settings are made when they are missing; a validator key is made by \
+    `decube init` or `decube key new validator`.")]
 pub(crate) struct Join {
-    /// The network's file, or a ticket.
+    /// The network's file, a ticket, a file with a ticket, or - to read a ticket from standard
+    /// input.
     #[arg(value_name = "FILE-OR-TICKET")]
     network: String,
     /// Settings to write into decube.toml.
@@ -203,10 +208,9 @@ pub(crate) struct Join {
 impl Join {
     /// Puts the network into the data directory.
     pub(crate) fn run(&self, context: &Context) -> Result<Report, Failure> {
-        let (file, preshared) = if self.network.starts_with(ticket::PREFIX) {
-            ticket::decode(&self.network)?
-        } else {
-            (network::read(self.network.as_ref())?, None)
+        let (file, preshared) = match self.ticket()? {
+            Some(ticket) => ticket::decode(&ticket)?,
+            None => (network::read(self.network.as_ref())?, None),
         };
         let kinds = [KeyKind::Peer, KeyKind::Author];
         let report = prepare(context, &kinds, Some(&file), &self.flags, "decube up")?;
@@ -214,6 +218,20 @@ impl Join {
             preshared::write(context.directory()?, &key)?;
         }
         Ok(report)
+    }
+
+    /// The ticket that was given, in whichever way.
+    fn ticket(&self) -> Result<Option<Zeroizing<String>>, Failure> {
+        if self.network.starts_with(ticket::PREFIX) {
+            return Ok(Some(Zeroizing::new(self.network.clone())));
+        }
+        if self.network == "-" {
+            let text = ticket::read(std::io::stdin().lock());
+            return text.map(Some).map_err(Failure::failed);
+        }
+        // That a file is not there or cannot be read is told by who reads it as a network's.
+        let text = File::open(&self.network).and_then(ticket::read);
+        Ok(text.ok().filter(|text| text.starts_with(ticket::PREFIX)))
     }
 }
 

@@ -165,7 +165,9 @@ fn a_network_is_joined_by_its_file_or_by_a_ticket() {
         .unwrap()
         .to_owned();
     let file = alice.path().join("network.toml");
-    for by in [text(&file), &ticket] {
+    let kept = alice.path().join("ticket");
+    std::fs::write(&kept, format!("{ticket}\n")).unwrap();
+    for by in [text(&file), &ticket, text(&kept)] {
         let bob = Home::empty();
         bob.decube(&["join", by]).expect(0);
         assert_eq!(bob.json(&["network", "show"])["id"], shown["id"]);
