@@ -507,7 +507,12 @@ impl Worker {
                 None => {}
             },
             commit::Effect::Publish(announcement) => {
-                let data = wire::encode(&*announcement).into();
+                let height = announcement.header.height;
+                let Some(announcement) = announcement.fitting() else {
+                    warn!(%height, "a final block's announcement is too large to be published");
+                    return Ok(());
+                };
+                let data = wire::encode(&announcement).into();
                 let topic = self.topics.finals();
                 self.network.try_command(Command::Publish { topic, data });
             }

@@ -191,6 +191,19 @@ impl Codec for FinalAnnouncement {
     }
 }
 
+impl FinalAnnouncement {
+    /// What of it is published: all, or without the transactions, when the whole is larger than
+    /// receivers take; nothing, when that is too large too. Receivers blame who sends them more.
+    #[must_use]
+    pub fn fitting(mut self) -> Option<Self> {
+        let fits = |it: &Self| super::encoded_size(it) <= Self::MAX_SIZE;
+        if !fits(&self) {
+            self.transactions = None;
+        }
+        fits(&self).then_some(self)
+    }
+}
+
 impl Message for FinalRange {
     const MAX_SIZE: usize = limits::MAX_CHAIN_MESSAGE;
 }

@@ -334,3 +334,40 @@ fn the_largest_values_fit_their_bounds() {
     let header: Header = from.any();
     assert!(encode(&header).len() <= Header::MAX_SIZE - 100);
 }
+
+/// An honest node sent what its peers refuse, and they blamed it.
+#[test]
+fn an_announcement_is_published_as_far_as_others_take_it() {
+    let mut from = Samples::new(5, true).voting(VoteScheme::Hybrid);
+    let sample: FinalAnnouncement = from.any();
+    let signature = sample.finalization.signatures[0].1.clone();
+    let transaction: Transaction = from.any();
+    let announcement = |signers: u16, bytes: usize| {
+        let mut announcement = sample.clone();
+        let signers = (0..signers).map(ValidatorIndex);
+        announcement.finalization.signatures = signers.map(|it| (it, signature.clone())).collect();
+        let count = bytes / encode(&transaction).len();
+        announcement.transactions = Some(vec![transaction.clone(); count]);
+        announcement
+    };
+    // The quorum of 116 validators, and all of the most that may vote hybrid.
+    for signers in [78, Genesis::MAX_HYBRID_VALIDATORS as u16] {
+        let whole = announcement(signers, 64 << 10);
+        assert_eq!(decode(&encode(&whole)).as_ref(), Ok(&whole));
+        assert_eq!(whole.clone().fitting(), Some(whole));
+    }
+    let long = announcement(256, 256 << 10);
+    let refused = decode::<FinalAnnouncement>(&encode(&long)).unwrap_err();
+    assert!(
+        matches!(refused.problem, Problem::TooLarge { .. }),
+        "{refused}"
+    );
+    let fitting = long.clone().fitting().unwrap();
+    assert_eq!(decode(&encode(&fitting)).as_ref(), Ok(&fitting));
+    let without = FinalAnnouncement {
+        transactions: None,
+        ..long
+    };
+    assert_eq!(fitting, without);
+    assert_eq!(announcement(400, 0).fitting(), None);
+}
