@@ -221,7 +221,10 @@ impl Transport for Watched {
         let event = std::task::ready!(Pin::new(&mut this.inner).poll(context));
         let from = match &event {
             TransportEvent::Incoming { send_back_addr, .. } => send_back_addr.clone(),
-            _ => Multiaddr::empty(),
+            TransportEvent::NewAddress { .. }
+            | TransportEvent::AddressExpired { .. }
+            | TransportEvent::ListenerClosed { .. }
+            | TransportEvent::ListenerError { .. } => Multiaddr::empty(),
         };
         let (gate, registry) = (&this.gate, &this.registry);
         Poll::Ready(event.map_upgrade(|upgrade| {

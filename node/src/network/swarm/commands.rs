@@ -181,7 +181,7 @@ impl Network {
         // The id says nothing of the audience; only one of the two knows it.
         for audience in Audience::ALL {
             let gossip = self.swarm.behaviour_mut().topics(audience);
-            if gossip.report_message_validation_result(&id, forwarder, verdict.clone()) {
+            if gossip.report_message_validation_result(&id, forwarder, verdict) {
                 return;
             }
         }
