@@ -209,3 +209,98 @@ fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], InvalidKemKey> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kem::{AwsLc, Kem};
+
+    #[test]
+    fn lengths_are_those_of_the_parameter_set() {
+        let lengths = [
+            EncapsulationKey::LENGTH,
+            DecapsulationKey::LENGTH,
+            Ciphertext::LENGTH,
+            SharedSecret::LENGTH,
+        ];
+        assert_eq!(lengths, [1184, 2400, 1088, 32]);
+        for got in [0, 1183, 1185, 1087, 1089, 2399, 2401] {
+            let refused = |expected| Some(InvalidKemKey::Length { expected, got });
+            let bytes = vec![0; got];
+            assert_eq!(EncapsulationKey::from_bytes(&bytes).err(), refused(1184));
+            assert_eq!(DecapsulationKey::from_bytes(&bytes).err(), refused(2400));
+            assert_eq!(Ciphertext::from_bytes(&bytes).err(), refused(1088));
+        }
+    }
+
+    #[test]
+    fn every_coefficient_must_be_below_the_modulus() {
+        let key = AwsLc.generate().unwrap();
+        let good = *key.encapsulation_key().as_bytes();
+        for index in 0..768 {
+            for value in [3328, 3329, 4095] {
+                let mut bytes = good;
+                let three = &mut bytes[index / 2 * 3..][..3];
+                let [low, high] = u16::to_le_bytes(value);
+                if index % 2 == 0 {
+                    (three[0], three[1]) = (low, three[1] & 0xf0 | high);
+                } else {
+                    (three[1], three[2]) = (three[1] & 0x0f | low << 4, low >> 4 | high << 4);
+                }
+                let checked = EncapsulationKey::from_bytes(&bytes).map(|_| ());
+                let refused = InvalidKemKey::Modulus { index, value };
+                let expected = if value < Q { Ok(()) } else { Err(refused) };
+                assert_eq!(checked, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_hash_of_the_encapsulation_key_must_be_right() {
+        let key = AwsLc.generate().unwrap();
+        // The rest of the key may be anything, as far as section 7.3 goes.
+        for (at, checked) in [
+            (0, false),
+            (1151, false),
+            (1152, true),
+            (2335, true),
+            (2336, true),
+            (2367, true),
+            (2368, false),
+            (2399, false),
+        ] {
+            let mut bytes = *key.as_bytes();
+            bytes[at] ^= 1;
+            let refused = DecapsulationKey::from_bytes(&bytes).is_err();
+            assert_eq!(refused, checked, "{at}");
+        }
+        let mut bytes = *key.as_bytes();
+        bytes[2336] ^= 1;
+        let refused = DecapsulationKey::from_bytes(&bytes).err();
+        assert_eq!(refused, Some(InvalidKemKey::Hash));
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let key = AwsLc.generate().unwrap();
+        let (_, secret) = AwsLc.encapsulate(key.encapsulation_key()).unwrap();
+        assert_eq!(format!("{secret:?}"), "SharedSecret");
+        let printed = format!("{key:?}");
+        let public = hex::encode(&key.encapsulation_key().as_bytes()[..8]);
+        assert_eq!(
+            printed,
+            format!("DecapsulationKey(of EncapsulationKey({public}))")
+        );
+    }
+
+    #[test]
+    fn secrets_are_equal_when_all_their_bytes_are() {
+        let secret = |byte| SharedSecret::from_bytes(Zeroizing::new([byte; 32]));
+        assert_eq!(secret(1), secret(1));
+        for at in 0..32 {
+            let mut bytes = [1; 32];
+            bytes[at] ^= 0x80;
+            assert_ne!(SharedSecret::from_bytes(Zeroizing::new(bytes)), secret(1));
+        }
+    }
+}

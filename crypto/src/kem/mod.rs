@@ -33,6 +33,9 @@ mod known_answers;
 #[cfg(any(test, feature = "pqcrypto"))]
 mod pqcrypto;
 #[cfg(test)]
+#[path = "../../examples/noise_vector/seeded.rs"]
+mod seeded;
+#[cfg(test)]
 mod tests;
 
 pub use aws_lc::AwsLc;
