@@ -15,7 +15,7 @@ use super::resolver::{HybridKem, Resolver};
 use super::{
     MAX_FRAME, MAX_PAYLOAD, PROTOCOL_NAME, RandomFailed, TAG_LENGTH, Transport, X25519Secret,
 };
-use crate::kem::{AwsLc, Ciphertext, EncapsulationKey, InvalidKemKey, Kem, KemError, SharedSecret};
+use crate::kem::{AwsLc, Ciphertext, EncapsulationKey, InvalidKemKey, Kem, KemError};
 
 /// Length of a handshake hash in bytes: that of SHA-256.
 const HASH_LENGTH: usize = 32;
@@ -397,10 +397,12 @@ fn check(message: HandshakeMessage, bytes: &[u8]) -> Result<(), NoiseError> {
 }
 
 fn cause(message: HandshakeMessage, error: &snow::Error) -> NoiseError {
-    match error {
-        snow::Error::Dh => NoiseError::LowOrder(message),
-        snow::Error::Decrypt => NoiseError::Decrypt(message),
-        other => library(message, other),
+    if *error == snow::Error::Dh {
+        NoiseError::LowOrder(message)
+    } else if *error == snow::Error::Decrypt {
+        NoiseError::Decrypt(message)
+    } else {
+        library(message, error)
     }
 }
 
@@ -408,6 +410,3 @@ fn library(message: HandshakeMessage, error: &snow::Error) -> NoiseError {
     let cause = error.to_string();
     NoiseError::Library { message, cause }
 }
-
-// `snow` keeps KEM values in buffers of its own sizes.
-const _: () = assert!(SharedSecret::LENGTH == HASH_LENGTH);
