@@ -190,8 +190,9 @@ impl Handshake {
             Role::Responder => None,
         };
         let resolver = Resolver::new(ephemeral, HybridKem::new(kem, key));
+        let static_pair = static_key.to_pair();
         let builder = Builder::with_resolver(parameters(PROTOCOL_NAME), Box::new(resolver))
-            .local_private_key(static_key.as_bytes());
+            .local_private_key(&*static_pair);
         let state = builder.and_then(|builder| match role {
             Role::Initiator => builder.build_initiator(),
             Role::Responder => builder.build_responder(),

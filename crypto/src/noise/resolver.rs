@@ -4,8 +4,9 @@
 //! `snow` knows neither the name of the suite nor ML-KEM, and does not need to: it hashes the name
 //! that it is given, and takes a KEM of any size from the resolver. Two of its habits shape this
 //! module. Its KEM is asked for a key without being able to fail, so that the key is made before
-//! the handshake starts; and it asks for the ephemeral X25519 key by asking for random bytes, so
-//! that what it gets as its random source is that one key, once.
+//! the handshake starts. And its X25519 is given the static key as bytes and makes the ephemeral one
+//! of random bytes, so that what stands for both is a key with its public half, and the random source
+//! is the ephemeral key, once.
 
 use std::cell::RefCell;
 
@@ -13,6 +14,7 @@ use snow::Error;
 use snow::params::{CipherChoice, DHChoice, HashChoice, KemChoice};
 use snow::resolvers::{CryptoResolver, DefaultResolver};
 use snow::types;
+use zeroize::Zeroizing;
 
 use super::aead::Aead;
 use super::x25519::X25519Secret;
@@ -41,7 +43,7 @@ impl CryptoResolver for Resolver {
 
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn types::Dh>> {
         match choice {
-            DHChoice::Curve25519 => Some(Box::new(X25519(X25519Secret::from_bytes(&[0; 32])))),
+            DHChoice::Curve25519 => Some(Box::new(X25519(None))),
             DHChoice::Curve448 => None,
         }
     }
@@ -63,14 +65,14 @@ impl CryptoResolver for Resolver {
     }
 }
 
-/// A random source that gives the ephemeral private key, once.
+/// A random source that gives both halves of the ephemeral key, once.
 struct OneKey(Option<X25519Secret>);
 
 impl types::Random for OneKey {
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
         match self.0.take() {
-            Some(key) if bytes.len() == X25519Secret::LENGTH => {
-                bytes.copy_from_slice(key.as_bytes());
+            Some(key) if bytes.len() == X25519Secret::PAIR_LENGTH => {
+                bytes.copy_from_slice(&*key.to_pair());
                 Ok(())
             }
             Some(_) | None => Err(Error::Rng),
@@ -78,7 +80,8 @@ impl types::Random for OneKey {
     }
 }
 
-struct X25519(X25519Secret);
+/// Nothing until `snow` has set or made the key.
+struct X25519(Option<X25519Secret>);
 
 impl types::Dh for X25519 {
     fn name(&self) -> &'static str {
@@ -93,32 +96,36 @@ impl types::Dh for X25519 {
         X25519Secret::LENGTH
     }
 
-    fn set(&mut self, private: &[u8]) {
-        // `snow` passes what `Handshake` gave it, which has the length.
-        if let Ok(bytes) = private.try_into() {
-            self.0 = X25519Secret::from_bytes(bytes);
-        }
+    fn set(&mut self, pair: &[u8]) {
+        self.0 = X25519Secret::from_pair(pair);
     }
 
     fn generate(&mut self, random: &mut dyn types::Random) -> Result<(), Error> {
-        let mut bytes = zeroize::Zeroizing::new([0; X25519Secret::LENGTH]);
-        random.try_fill_bytes(&mut *bytes)?;
-        self.0 = X25519Secret::from_bytes(&bytes);
+        let mut pair = Zeroizing::new([0; X25519Secret::PAIR_LENGTH]);
+        random.try_fill_bytes(&mut *pair)?;
+        self.0 = X25519Secret::from_pair(&*pair);
         Ok(())
     }
 
     fn pubkey(&self) -> &[u8] {
-        self.0.public()
+        match &self.0 {
+            Some(key) => key.public(),
+            None => &[],
+        }
     }
 
     fn privkey(&self) -> &[u8] {
-        self.0.as_bytes()
+        match &self.0 {
+            Some(key) => key.as_bytes(),
+            None => &[],
+        }
     }
 
     fn dh(&self, public: &[u8], out: &mut [u8]) -> Result<(), Error> {
         // `snow` keeps public keys in a longer buffer.
         let public = public.first_chunk().ok_or(Error::Dh)?;
-        let shared = self.0.shared_with(*public).ok_or(Error::Dh)?;
+        let key = self.0.as_ref().ok_or(Error::Input)?;
+        let shared = key.shared_with(*public).ok_or(Error::Dh)?;
         let out = out.get_mut(..shared.len()).ok_or(Error::Dh)?;
         out.copy_from_slice(&*shared);
         Ok(())
@@ -170,7 +177,7 @@ impl types::Cipher for ChaChaPoly {
             return Err(Error::Input);
         }
         // The plaintext's buffer may lack room for the tag.
-        let mut copy = zeroize::Zeroizing::new(ciphertext.to_vec());
+        let mut copy = Zeroizing::new(ciphertext.to_vec());
         let plaintext = aead
             .open(nonce, associated, &mut copy)
             .ok_or(Error::Decrypt)?;

@@ -205,6 +205,16 @@ fn the_channel_carries_both_directions_together_and_apart() {
 }
 
 #[test]
+fn a_handshake_and_a_channel_can_move_to_another_task() {
+    fn movable<T: Send + 'static>(_: &T) {}
+    let (alice, bob) = finished();
+    movable(&alice);
+    let (sending, receiving) = bob.into_transport().unwrap().split();
+    movable(&sending);
+    movable(&receiving);
+}
+
+#[test]
 fn secrets_are_not_printed() {
     let alice = alice(&SameKey::generate());
     let printed = format!("{:?} {alice:?}", key(0x11));

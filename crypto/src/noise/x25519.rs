@@ -22,6 +22,9 @@ impl X25519Secret {
     /// Length in bytes, of a private and of a public key.
     pub const LENGTH: usize = 32;
 
+    /// Length of both halves in bytes.
+    pub(super) const PAIR_LENGTH: usize = 2 * Self::LENGTH;
+
     /// Draws a key from the random source of the operating system.
     ///
     /// # Errors
@@ -47,6 +50,24 @@ impl X25519Secret {
     #[must_use]
     pub const fn public(&self) -> &[u8; Self::LENGTH] {
         &self.public
+    }
+
+    /// The private and the public bytes, from which [`Self::from_pair`] makes the key again.
+    pub(super) fn to_pair(&self) -> Zeroizing<[u8; Self::PAIR_LENGTH]> {
+        let mut pair = Zeroizing::new([0; Self::PAIR_LENGTH]);
+        let (private, public) = pair.split_at_mut(Self::LENGTH);
+        private.copy_from_slice(self.secret.as_bytes());
+        public.copy_from_slice(&self.public);
+        pair
+    }
+
+    /// The key of [`Self::to_pair`], without working out the public half again.
+    pub(super) fn from_pair(pair: &[u8]) -> Option<Self> {
+        let (private, public) = pair.split_first_chunk()?;
+        Some(Self {
+            secret: StaticSecret::from(*private),
+            public: public.try_into().ok()?,
+        })
     }
 
     /// The private bytes.
