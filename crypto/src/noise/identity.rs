@@ -17,7 +17,8 @@
 //! - Any bytes are either decoded or refused, without panic; of a field that comes twice the last
 //!   one counts, and unknown fields are passed over, as protobuf asks
 //!   (`tests::fields_are_read_as_protobuf_asks`).
-//! - What `libp2p-noise` says and takes is the same (`tests::the_bytes_are_those_of_libp2p`).
+//! - The fields stand in the order of their numbers, as other implementations write them
+//!   (`tests::the_bytes_are_those_of_libp2p`).
 
 use libp2p_identity::{Keypair, PublicKey};
 
