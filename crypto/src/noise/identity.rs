@@ -14,6 +14,8 @@
 //! # Invariants
 //! - An identity is believed only with its signature over the very static key that the handshake
 //!   proved (`tests::a_claim_holds_for_its_static_key_only`).
+//! - An Ed25519 identity of small order, as which anyone could sign, is refused
+//!   (`tests::an_identity_as_which_anyone_can_sign_is_refused`).
 //! - Any bytes are either decoded or refused, without panic; of a field that comes twice the last
 //!   one counts, and unknown fields are passed over, as protobuf asks
 //!   (`tests::fields_are_read_as_protobuf_asks`).
@@ -50,8 +52,9 @@ pub enum IdentityError {
     /// There is no identity key.
     #[error("the handshake payload has no identity key")]
     NoKey,
-    /// The identity key is of an unknown kind or not in its form.
-    #[error("the identity key is not one that is known here: {0}")]
+    /// The identity key is of an unknown kind, not in its form, or an Ed25519 key for which anyone
+    /// can sign.
+    #[error("the identity key is not one that is accepted here: {0}")]
     Key(String),
     /// The signature is missing or does not hold for the key and this handshake's static key.
     #[error("the identity key did not sign the static key of this handshake")]
@@ -104,12 +107,25 @@ pub fn verify(
         Ok(key) => key,
         Err(error) => return Err(IdentityError::Key(error.to_string())),
     };
+    check_strength(&key)?;
     let signature = fields.signature.ok_or(IdentityError::Signature)?;
     if !key.verify(&signed(static_public), signature) {
         return Err(IdentityError::Signature);
     }
     let extensions = fields.extensions.map(<[u8]>::to_vec);
     Ok(RemoteIdentity { key, extensions })
+}
+
+/// libp2p verifies Ed25519 without asking whether the key has small order, under which one signature
+/// holds for every static key: whoever likes could be that peer.
+fn check_strength(key: &PublicKey) -> Result<(), IdentityError> {
+    let Ok(ed25519) = key.clone().try_into_ed25519() else {
+        return Ok(());
+    };
+    match crate::PublicKey::from_bytes(&ed25519.to_bytes()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(IdentityError::Key(error.to_string())),
+    }
 }
 
 fn signed(static_public: &[u8; X25519Secret::LENGTH]) -> Vec<u8> {
@@ -253,6 +269,24 @@ mod tests {
             &alice().sign(&STATIC).unwrap(),
         );
         assert_eq!(verify(&bare, &STATIC), Err(IdentityError::Signature));
+    }
+
+    #[test]
+    fn an_identity_as_which_anyone_can_sign_is_refused() {
+        // The neutral element as the key and as R, and S = 0: [S]B = R + [k]A for every message.
+        let mut neutral = [0; 32];
+        neutral[0] = 1;
+        let key = libp2p_identity::ed25519::PublicKey::try_from_bytes(&neutral).unwrap();
+        let key = PublicKey::from(key);
+        let signature = [neutral, [0; 32]].concat();
+        assert!(key.verify(&signed(&STATIC), &signature));
+        let mut claim = Vec::new();
+        put(&mut claim, IDENTITY_KEY, &key.encode_protobuf());
+        put(&mut claim, IDENTITY_SIGNATURE, &signature);
+        assert!(matches!(
+            verify(&claim, &STATIC),
+            Err(IdentityError::Key(_))
+        ));
     }
 
     #[test]
