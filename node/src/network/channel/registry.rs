@@ -219,10 +219,12 @@ impl Transport for Watched {
     ) -> Poll<TransportEvent<Upgrade, io::Error>> {
         let this = &mut *self;
         let event = std::task::ready!(Pin::new(&mut this.inner).poll(context));
-        let from = if let TransportEvent::Incoming { send_back_addr, .. } = &event {
-            send_back_addr.clone()
-        } else {
-            Multiaddr::empty()
+        let from = match &event {
+            TransportEvent::Incoming { send_back_addr, .. } => send_back_addr.clone(),
+            TransportEvent::NewAddress { .. }
+            | TransportEvent::AddressExpired { .. }
+            | TransportEvent::ListenerClosed { .. }
+            | TransportEvent::ListenerError { .. } => Multiaddr::empty(),
         };
         let (gate, registry) = (&this.gate, &this.registry);
         Poll::Ready(event.map_upgrade(|upgrade| {

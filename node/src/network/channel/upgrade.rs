@@ -78,7 +78,7 @@ pub(in crate::network) enum UpgradeError {
         /// Who was dialled.
         wanted: Box<PeerId>,
         /// Who proved to be there.
-        found: PeerId,
+        found: Box<PeerId>,
     },
     /// A pinned peer on a classic channel.
     #[error("{0} has used the post-quantum channel before and comes by a classic one now")]
@@ -130,7 +130,7 @@ impl UpgradeError {
     fn peer(&self) -> Option<PeerId> {
         match self {
             Self::NotAllowed(peer) | Self::Pinned(peer) | Self::Downgrade(peer) => Some(*peer),
-            Self::WrongPeer { found, .. } => Some(*found),
+            Self::WrongPeer { found, .. } => Some(**found),
             Self::PresharedKey(_)
             | Self::NoCommonChannel(_)
             | Self::PostQuantum(_)
@@ -311,7 +311,7 @@ fn admit(gate: &Gate, way: &Way, found: PeerId) -> Result<(), UpgradeError> {
     match way.wanted {
         Some(wanted) if wanted != found => Err(UpgradeError::WrongPeer {
             wanted: Box::new(wanted),
-            found,
+            found: Box::new(found),
         }),
         _ if gate.allows(&found) => Ok(()),
         _ => Err(UpgradeError::NotAllowed(found)),
