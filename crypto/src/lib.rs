@@ -18,10 +18,6 @@
 #[cfg(test)]
 extern crate self as decube_crypto;
 
-// A backend for known answers is shared with an example, which knows the crate by its name.
-#[cfg(test)]
-extern crate self as decube_crypto;
-
 mod digest;
 mod hybrid;
 pub mod kem;
