@@ -166,7 +166,7 @@ fn a_network_is_joined_by_its_file_or_by_a_ticket() {
         .to_owned();
     let file = alice.path().join("network.toml");
     let kept = alice.path().join("ticket");
-    std::fs::write(&kept, format!("{ticket}\n")).unwrap();
+    fs::write(&kept, format!("{ticket}\n")).unwrap();
     for by in [text(&file), &ticket, text(&kept)] {
         let bob = Home::empty();
         bob.decube(&["join", by]).expect(0);
