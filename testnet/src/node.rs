@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use decube_node::run::{run, stop_signal};
+use decube_node::run::{Keys, run, stop_signal};
 use decube_node::settings::{Overrides, Settings};
 use decube_testnet::local::parent_gone;
 use tracing_subscriber::EnvFilter;
@@ -38,7 +38,8 @@ impl NodeArgs {
                     () = parent_gone(), if self.until_stdin_closes => {}
                 }
             };
-            run(&self.data_dir, &settings, |_, _| {}, stop).await
+            let keys = Keys::read(&self.data_dir)?;
+            run(&self.data_dir, &settings, keys, |_, _| {}, stop).await
         })?;
         Ok(())
     }
