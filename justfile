@@ -25,3 +25,7 @@ local:
 # The figures of docs/benchmarks.md.
 bench:
     cargo run --release -p decube-testnet -- bench local
+
+# A million inputs for each target of docs/fuzzing.md.
+fuzz:
+    DECUBE_FUZZ_INPUTS=1000000 cargo test --release -p decube-crypto -p decube-protocols --test fuzz -- --nocapture
