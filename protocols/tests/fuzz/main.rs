@@ -29,9 +29,9 @@ const MAX_FACTOR: usize = 64;
 /// What is allocated however short an input is: errors and their texts, and what Automerge has.
 const MEMORY_FLOOR: usize = 16 << 10;
 
-/// What Automerge makes room for before it sees that a text is not as long as it says: its own limit.
-/// The room is not written to. Only these two targets hand bytes to Automerge.
-const AUTOMERGE: (usize, [&str; 2]) = (1_000_000_000, ["change", "sync_message"]);
+/// What Automerge takes beyond that for the predecessors of an operation, of which a change may name
+/// as many as its columns may have rows, in a few bytes. Only these two targets hand bytes to it.
+const AUTOMERGE: (usize, [&str; 2]) = (64 << 20, ["change", "sync_message"]);
 
 /// The memory that decoders took beyond the floor, in hundredths of the size of their input.
 #[derive(Default)]

@@ -3,10 +3,12 @@
 //! Automerge 0.12 checks little of this itself: a gap in an actor's sequence panics, two changes
 //! of one actor and number make replicas differ for good, changes without their dependencies pile
 //! up in its queue and its files, a compressed change may unfold without bound, and bytes that
-//! are not as Automerge would write them come out of it as another change.
+//! are not as Automerge would write them come out of it as another change. A few bytes of runs make
+//! it work for hours or take all memory, before a checksum is compared.
 //!
 //! A change is admitted when
-//! - it is one uncompressed change of at most [`MAX_CHANGE`] bytes with a right checksum;
+//! - it is one uncompressed change of at most [`MAX_CHANGE`] bytes with a right checksum, of whose
+//!   columns none says that it has more than [`MAX_ROWS`] rows;
 //! - its actor has this network's form ([`Actor`]);
 //! - its dependencies are admitted (else it is not refused: the rest must be asked for);
 //! - its number is the actor's last plus one, and its direct dependencies contain that last one;
@@ -24,7 +26,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use automerge::{ActorId, Change, ReadDoc};
 
 use super::graph::Link;
-use super::{Actor, Content, Graph, InvalidActor, from_automerge};
+use super::{Actor, Content, Graph, InvalidActor, columns, from_automerge};
 use crate::types::ChangeHash;
 
 /// The largest raw change in bytes: with its envelope it fits in a frame of 1 MiB.
@@ -38,6 +40,9 @@ pub(super) const MAX_OPERATION: u64 = 1 << 31;
 /// edit of a past version is numbered after all that its author's document has. It keeps a few
 /// hostile changes from using all numbers up, after which every honest edit would be refused.
 pub(super) const MAX_OPERATIONS: u64 = 1 << 20;
+/// The most rows of a column of a change. An operation has one in most columns, and in two of them
+/// one for each that it replaces, which is one but for what was edited at the same time.
+const MAX_ROWS: u64 = 2 * MAX_OPERATIONS;
 /// The most actors of one document: each costs memory in every version that is read.
 pub(super) const MAX_ACTORS: usize = 65_536;
 /// The most trials when Automerge refuses a batch and the culprit is searched; each copies the
@@ -164,6 +169,10 @@ impl Decoded {
         }
         if bytes.get(TYPE) != Some(&CHANGE) {
             return Err(unnamed(Refusal::Malformed("it is of another kind".into())));
+        }
+        if !columns::are_bounded(bytes, MAX_ROWS) {
+            let what = format!("a column has more than {MAX_ROWS} rows, or ends in the middle");
+            return Err(unnamed(Refusal::Malformed(what)));
         }
         let change = match catch_unwind(AssertUnwindSafe(|| Change::try_from(bytes))) {
             Ok(Ok(change)) => change,

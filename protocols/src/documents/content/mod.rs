@@ -16,6 +16,7 @@
 
 mod actor;
 mod admission;
+mod columns;
 mod diff;
 mod document;
 mod edit;
