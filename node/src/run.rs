@@ -207,17 +207,20 @@ pub fn load(directory: &Path, settings: &Settings, keys: Keys) -> Result<NodeCon
         validator,
     } = keys;
     let scheme = file.genesis.parameters.signature;
-    let validator = validator
-        .map(|key| keys::voter(directory, &key, scheme))
-        .transpose()?;
+    let me = peer.public();
+    let named = file.genesis.validators.iter().find(|one| one.peer == me);
+    let validator = match (validator, named) {
+        (Some(key), Some(_)) => Some(keys::voter(directory, &key, scheme)?),
+        // It signs nothing here, so a key that lacks a part is in nobody's way.
+        (Some(key), None) => key.under(scheme),
+        (None, _) => None,
+    };
     if settings.signer.is_some() && keys::exists(directory, KeyKind::Validator) {
         let path = keys::path(directory, KeyKind::Validator);
         return Err(RunError::KeyBesideSigner { path });
     }
     let network = file.genesis.network_id();
     let signer = settings.signer.as_ref().and_then(|socket| {
-        let me = peer.public();
-        let named = file.genesis.validators.iter().find(|one| one.peer == me);
         named.map(|one| RemoteSigner::new(socket.clone(), network, one.key.clone(), TIME_OUT))
     });
     if settings.signer.is_some() && signer.is_none() {
@@ -268,4 +271,67 @@ pub fn stop_signal() -> Result<impl Future<Output = ()>, RunError> {
             _signal = terminate.recv() => {}
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use decube_protocols::types::{
+        Genesis, NetworkFile, Parameters, Power, Replica, Timestamp, Validator, VoteScheme,
+    };
+
+    /// A data directory with a key for Ed25519 votes only, in a network with hybrid votes.
+    fn directory(is_validator: bool) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        keys::make(path, KeyKind::Peer).unwrap();
+        keys::make(path, KeyKind::Author).unwrap();
+        keys::create(path, KeyKind::Validator, &keys::generate().unwrap()).unwrap();
+        let me = keys::read(path, KeyKind::Peer).unwrap().public();
+        let other = keys::generate().unwrap().public();
+        let genesis = Genesis {
+            name: "mixed".into(),
+            created: Timestamp(1_700_000_000_000),
+            parameters: Parameters {
+                delta_ms: 30,
+                idle_ms: 10_000,
+                drift_ms: 5_000,
+                signature: VoteScheme::Hybrid,
+                write_quorum: 1,
+            },
+            validators: vec![Validator {
+                name: "v1".into(),
+                key: keys::generate_validator().unwrap().public(),
+                peer: if is_validator { me } else { other },
+                power: Power(1),
+            }],
+            replicas: vec![Replica {
+                name: "r1".into(),
+                peer: me,
+            }],
+        };
+        Store::create(path, &genesis.network_id()).unwrap();
+        let file = NetworkFile {
+            bootstrap: vec![],
+            genesis,
+        };
+        network::write(&path.join(NETWORK_FILE), &file).unwrap();
+        folder
+    }
+
+    fn loaded(folder: &Path) -> Result<NodeConfig, RunError> {
+        let settings = Settings::resolve(&[]).unwrap();
+        load(folder, &settings, Keys::read(folder).unwrap())
+    }
+
+    /// `init` makes a validator key everywhere, so an old one lies about where nobody votes.
+    #[test]
+    fn a_key_that_lacks_a_part_stops_a_validator_and_nobody_else() {
+        let folder = directory(false);
+        assert!(loaded(folder.path()).unwrap().validator.is_none());
+        let folder = directory(true);
+        let refused = loaded(folder.path()).unwrap_err();
+        let is_named = matches!(refused, RunError::Key(KeyError::NoMlDsa { .. }));
+        assert!(is_named, "{refused}");
+    }
 }
