@@ -56,6 +56,31 @@ pub enum StoredEvent {
         /// The version.
         version: Version,
     },
+    /// A connection was refused before it could carry anything.
+    ConnectionRefused {
+        /// Who it was, when the handshake came so far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peer: Option<String>,
+        /// The remote address.
+        address: String,
+        /// Whether this node dialled.
+        outbound: bool,
+        /// The kind of reason, as in the metrics.
+        kind: String,
+        /// Which check failed.
+        reason: String,
+    },
+    /// A peer has connected by a channel that is not post-quantum.
+    ClassicConnection {
+        /// The peer.
+        peer: String,
+        /// The remote address.
+        address: String,
+        /// Whether this node dialled.
+        outbound: bool,
+        /// The channel.
+        channel: String,
+    },
 }
 
 /// Events after a cursor.

@@ -13,7 +13,7 @@ use crate::chain::{self, ChainReader};
 use crate::directory::DirectoryLock;
 use crate::documents::{self, DocumentReader};
 use crate::error::{Fault, StoreError, Work};
-use crate::events::{self, EventPage};
+use crate::events::{self, EventLog, EventPage, StoredEvent};
 use crate::file::{Checked, File, Kind};
 use crate::peers::{self, KnownPeer};
 use crate::schema::Schema;
@@ -360,6 +360,21 @@ impl Store {
         }
         self.0
             .write_state(|transaction| peers::pin(transaction, peers, when))
+    }
+
+    /// Appends events that tell of nothing else in the store, in one durable write transaction.
+    ///
+    /// # Errors
+    /// When the disk fails. Nothing is written afterwards.
+    pub fn record_events(&self, events: &[StoredEvent]) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.0.write_state(|transaction| {
+            let mut log = EventLog::open(transaction)?;
+            events.iter().try_for_each(|event| log.append(event))?;
+            log.finish(transaction)
+        })
     }
 
     /// Takes a peer out of the address book.

@@ -9,6 +9,7 @@
 //! - Bytes of peers are decoded into checked types before a core sees them.
 //! - When a write fails, the node stops and says why: memory is then ahead of the disk.
 
+mod books;
 mod clock;
 mod config;
 mod consensus;

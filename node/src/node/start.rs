@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use decube_crypto::ValidatorSecret;
-use decube_protocols::types::{
-    CollectionId, Epoch, Genesis, Height, NetworkId, PeerId, Timestamp, peer_id,
-};
+use decube_protocols::types::{CollectionId, Epoch, Genesis, Height, NetworkId, PeerId, peer_id};
 use decube_protocols::{commit, documents as documents_core, submission};
-use decube_store::{KnownPeer, Store, StoreError, VoteLog};
+use decube_store::{StoreError, VoteLog};
 use libp2p::Multiaddr;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{mpsc, watch};
@@ -22,18 +20,11 @@ use super::error::{StartError, StopReason};
 use super::requests::Open;
 use super::status::{ChainStatus, Role};
 use super::topics::Topics;
-use super::{Handle, Shared, consensus, documents};
+use super::{Handle, Shared, books, consensus, documents};
 use crate::network::{self, Audience, Command, Event, Lane, NetworkHandle};
 
 /// How much work may wait for a worker. Senders that may wait do, others drop and ask again.
 const WORK: usize = 1024;
-
-/// How many addresses from the network wait to be written to the address book together.
-const BOOK_BATCH: usize = 64;
-
-/// How long learned addresses are gathered before they are written: the book is a convenience, and
-/// each write waits for the disk.
-const BOOK_DELAY: Duration = Duration::from_secs(1);
 
 /// A running node. Dropping it stops it, without waiting.
 #[derive(Debug)]
@@ -58,9 +49,12 @@ impl Node {
         subscribe(&network, &parts).await;
         let (stop_sender, stop) = watch::channel(false);
         let (ended_sender, ended) = mpsc::channel(4);
-        let bookkeeping = tokio::spawn(keep_books(config.store.clone(), inboxes.bookkeeping));
+        let (cursor, events) = watch::channel(config.store.last_cursor()?);
+        let books = books::keep(config.store.clone(), cursor.clone(), inboxes.bookkeeping);
+        let bookkeeping = tokio::spawn(books);
         let inboxes = (inboxes.consensus, inboxes.documents);
-        let shared = parts.run(&config, &network, inboxes, stop_sender, &ended_sender)?;
+        let news = (cursor, events);
+        let shared = parts.run(&config, &network, inboxes, news, stop_sender, &ended_sender)?;
         let handle = Handle {
             shared: Arc::new(shared),
         };
@@ -172,6 +166,7 @@ impl Parts {
         config: &NodeConfig,
         network: &NetworkHandle,
         inboxes: (mpsc::Receiver<Event>, mpsc::Receiver<Event>),
+        news: (watch::Sender<u64>, watch::Receiver<u64>),
         stop: watch::Sender<bool>,
         ended: &mpsc::Sender<StopReason>,
     ) -> Result<Shared, StartError> {
@@ -179,7 +174,7 @@ impl Parts {
         let (documents_work, documents_queue) = mpsc::channel(WORK);
         let (status, chain) = watch::channel(ChainStatus::of(&self.commit));
         let (synced_sender, synced) = watch::channel(self.documents.is_synced());
-        let (cursor, events) = watch::channel(config.store.last_cursor()?);
+        let (cursor, events) = news;
         let documents = documents::Worker {
             clock: self.clock,
             me: self.me,
@@ -409,70 +404,4 @@ fn worker(
             reason: error.to_string(),
         }),
     }
-}
-
-/// Writes what the network learns of peers to the address book, and logs what it refuses.
-async fn keep_books(store: Store, mut inbox: mpsc::Receiver<Event>) {
-    let mut news = News::default();
-    loop {
-        let event = if news.is_empty() {
-            inbox.recv().await
-        } else if news.len() >= BOOK_BATCH {
-            None
-        } else {
-            tokio::time::timeout(BOOK_DELAY, inbox.recv())
-                .await
-                .unwrap_or_default()
-        };
-        match event {
-            Some(Event::AddressLearned { peer, address }) => news.learned.push(KnownPeer {
-                peer,
-                addresses: vec![address.to_string()],
-                last_seen: wall_clock(),
-                post_quantum_since: None,
-            }),
-            Some(Event::Pinned(peer)) => news.pinned.push(peer),
-            Some(Event::Listening(address)) => info!(%address, "listening"),
-            Some(Event::Refused { peer, reason }) => info!(%peer, ?reason, "refused a peer"),
-            Some(Event::Misbehaved { peer, reason }) => {
-                warn!(%peer, ?reason, "a peer broke the rules of the wire");
-            }
-            Some(_) => {}
-            None if news.is_empty() => return,
-            None => {
-                let batch = std::mem::take(&mut news);
-                let store = store.clone();
-                let write = tokio::task::spawn_blocking(move || batch.write(&store));
-                if let Ok(Err(failure)) = write.await {
-                    warn!(%failure, "cannot write the address book");
-                }
-            }
-        }
-    }
-}
-
-/// What the address book does not hold yet.
-#[derive(Default)]
-struct News {
-    learned: Vec<KnownPeer>,
-    pinned: Vec<PeerId>,
-}
-
-impl News {
-    fn len(&self) -> usize {
-        self.learned.len() + self.pinned.len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn write(&self, store: &Store) -> Result<(), StoreError> {
-        store.remember_peers(&self.learned)?;
-        store.pin_peers(&self.pinned, wall_clock())
-    }
-}
-
-fn wall_clock() -> Timestamp {
-    Clock::start().now().wall
 }

@@ -129,6 +129,32 @@ fn events_have_this_json() {
         (&"final".into(), &1.into())
     );
     assert_eq!(last["transactions"].as_array().unwrap().len(), 2);
+    let refused = StoredEvent::ConnectionRefused {
+        peer: None,
+        address: "/ip4/192.0.2.1/tcp/7".into(),
+        outbound: false,
+        kind: "downgrade".into(),
+        reason: "both could do better".into(),
+    };
+    let classic = StoredEvent::ClassicConnection {
+        peer: "12D3".into(),
+        address: "/ip4/192.0.2.1/tcp/7".into(),
+        outbound: true,
+        channel: "classic noise".into(),
+    };
+    let before = store.last_cursor().unwrap();
+    store
+        .record_events(&[refused.clone(), classic.clone()])
+        .unwrap();
+    let told = store.events_after(before, 10).unwrap().events;
+    assert_eq!(told, [(before + 1, refused), (before + 2, classic)]);
+    assert_eq!(
+        serde_json::to_value(&told[0].1).unwrap(),
+        serde_json::json!({
+            "event": "connection_refused", "address": "/ip4/192.0.2.1/tcp/7", "outbound": false,
+            "kind": "downgrade", "reason": "both could do better",
+        })
+    );
     let committed = text(|event| matches!(event, StoredEvent::Committed { .. }));
     assert_eq!(
         committed["document"],

@@ -445,7 +445,10 @@ fn events_are_followed_with_a_cursor_and_only_the_newest_are_kept() {
     // Heights 1 to 3 commit documents 2, 4 and 6; that of height 3 is rejected.
     let committed = all.events.iter().filter_map(|(_, event)| match event {
         StoredEvent::Committed { document, .. } => Some(*document),
-        StoredEvent::Final { .. } | StoredEvent::DocumentChanged { .. } => None,
+        StoredEvent::DocumentChanged { .. }
+        | StoredEvent::Final { .. }
+        | StoredEvent::ConnectionRefused { .. }
+        | StoredEvent::ClassicConnection { .. } => None,
     });
     let committed: Vec<_> = committed.collect();
     assert_eq!(

@@ -111,6 +111,19 @@ fn print(context: &Context, event: &Event) -> Result<(), Failure> {
                 short(version)
             )
         }
+        EventKind::ConnectionRefused {
+            address, reason, ..
+        } => {
+            format!("refused    a connection with {address}: {reason}")
+        }
+        EventKind::ClassicConnection {
+            peer,
+            address,
+            channel,
+            ..
+        } => {
+            format!("classic    {peer} at {address} came by {channel}")
+        }
         EventKind::Skipped { events } => {
             format!("skipped    {events} older events are not kept; read the present state")
         }

@@ -64,6 +64,32 @@ pub enum EventKind {
         #[schema(value_type = String)]
         version: Version,
     },
+    /// A connection was refused before it could carry anything. The metrics count all refusals; the
+    /// first of each minute and kind are told.
+    ConnectionRefused {
+        /// Who it was, when the handshake came so far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peer: Option<String>,
+        /// The remote address.
+        address: String,
+        /// Whether this node dialled.
+        outbound: bool,
+        /// The kind of reason, as in the metrics.
+        kind: String,
+        /// Which check failed.
+        reason: String,
+    },
+    /// A peer has connected by a channel that is not post-quantum.
+    ClassicConnection {
+        /// The peer.
+        peer: String,
+        /// The remote address.
+        address: String,
+        /// Whether this node dialled.
+        outbound: bool,
+        /// The channel.
+        channel: String,
+    },
     /// Events before this cursor are no longer kept: read the present state instead.
     Skipped {
         /// How many.
@@ -79,6 +105,8 @@ impl EventKind {
             Self::DocumentChanged { .. } => "document_changed",
             Self::Final { .. } => "final",
             Self::Committed { .. } => "committed",
+            Self::ConnectionRefused { .. } => "connection_refused",
+            Self::ClassicConnection { .. } => "classic_connection",
             Self::Skipped { .. } => "skipped",
         }
     }
@@ -97,7 +125,10 @@ impl EventKind {
                 document,
                 ..
             } => Some((*collection, *document)),
-            Self::Final { .. } | Self::Skipped { .. } => None,
+            Self::Final { .. }
+            | Self::ConnectionRefused { .. }
+            | Self::ClassicConnection { .. }
+            | Self::Skipped { .. } => None,
         }
     }
 }
@@ -124,6 +155,30 @@ impl From<StoredEvent> for EventKind {
                 height,
                 block,
                 transactions,
+            },
+            StoredEvent::ConnectionRefused {
+                peer,
+                address,
+                outbound,
+                kind,
+                reason,
+            } => Self::ConnectionRefused {
+                peer,
+                address,
+                outbound,
+                kind,
+                reason,
+            },
+            StoredEvent::ClassicConnection {
+                peer,
+                address,
+                outbound,
+                channel,
+            } => Self::ClassicConnection {
+                peer,
+                address,
+                outbound,
+                channel,
             },
             StoredEvent::Committed {
                 height,
